@@ -51,7 +51,7 @@ pub struct EndpointInfo {
     pub name: &'static str,
     /// The operation's name in the API reference.
     pub operation_id: &'static str,
-    /// Where the client offers it: `threads.runs`.
+    /// Where the client offers it: `runs`.
     pub group: &'static str,
     /// The client's method: `create`.
     pub verb: &'static str,
@@ -169,52 +169,52 @@ endpoints! {
         Delete "/threads/{thread_id}" (ThreadId) ? (), () => types::Deleted<types::ThreadId>, beta;
 
     /// Lists the messages of a thread.
-    ListMessages = "listMessages", "threads.messages"."list":
+    ListMessages = "listMessages", "messages"."list":
         Get "/threads/{thread_id}/messages" (ThreadId)
         ? types::ListMessagesQuery, () => types::Page<types::Message>, beta;
     /// Adds a message to a thread.
-    CreateMessage = "createMessage", "threads.messages"."create":
+    CreateMessage = "createMessage", "messages"."create":
         Post "/threads/{thread_id}/messages" (ThreadId) ? (), types::CreateMessage => types::Message, beta;
     /// Gets a message.
-    GetMessage = "getMessage", "threads.messages"."get":
+    GetMessage = "getMessage", "messages"."get":
         Get "/threads/{thread_id}/messages/{message_id}" (ThreadId, MessageId) ? (), () => types::Message, beta;
     /// Changes the notes on a message.
-    ModifyMessage = "modifyMessage", "threads.messages"."modify":
+    ModifyMessage = "modifyMessage", "messages"."modify":
         Post "/threads/{thread_id}/messages/{message_id}" (ThreadId, MessageId)
         ? (), types::ModifyMessage => types::Message, beta;
     /// Deletes a message.
-    DeleteMessage = "deleteMessage", "threads.messages"."delete":
+    DeleteMessage = "deleteMessage", "messages"."delete":
         Delete "/threads/{thread_id}/messages/{message_id}" (ThreadId, MessageId)
         ? (), () => types::Deleted<types::MessageId>, beta;
 
     /// Lists the runs of a thread.
-    ListRuns = "listRuns", "threads.runs"."list":
+    ListRuns = "listRuns", "runs"."list":
         Get "/threads/{thread_id}/runs" (ThreadId) ? types::ListQuery, () => types::Page<types::Run>, beta;
     /// Runs an assistant on a thread.
-    CreateRun = "createRun", "threads.runs"."create":
-        Post "/threads/{thread_id}/runs" (ThreadId) ? types::RunInclude, types::CreateRun => types::Run, beta, streams;
+    CreateRun = "createRun", "runs"."create":
+        Post "/threads/{thread_id}/runs" (ThreadId) ? (), types::CreateRun => types::Run, beta, streams;
     /// Gets a run.
-    GetRun = "getRun", "threads.runs"."get":
+    GetRun = "getRun", "runs"."get":
         Get "/threads/{thread_id}/runs/{run_id}" (ThreadId, RunId) ? (), () => types::Run, beta;
     /// Changes the notes on a run.
-    ModifyRun = "modifyRun", "threads.runs"."modify":
+    ModifyRun = "modifyRun", "runs"."modify":
         Post "/threads/{thread_id}/runs/{run_id}" (ThreadId, RunId) ? (), types::ModifyRun => types::Run, beta;
     /// Asks a run to stop.
-    CancelRun = "cancelRun", "threads.runs"."cancel":
+    CancelRun = "cancelRun", "runs"."cancel":
         Post "/threads/{thread_id}/runs/{run_id}/cancel" (ThreadId, RunId) ? (), () => types::Run, beta;
     /// Answers all calls that a run waits for, so that it goes on.
-    SubmitToolOutputs = "submitToolOuputsToRun", "threads.runs"."submit_tool_outputs":
+    SubmitToolOutputs = "submitToolOuputsToRun", "runs"."submit_tool_outputs":
         Post "/threads/{thread_id}/runs/{run_id}/submit_tool_outputs" (ThreadId, RunId)
         ? (), types::SubmitToolOutputs => types::Run, beta, streams;
 
     /// Lists the steps of a run.
-    ListRunSteps = "listRunSteps", "threads.runs.steps"."list":
+    ListRunSteps = "listRunSteps", "run_steps"."list":
         Get "/threads/{thread_id}/runs/{run_id}/steps" (ThreadId, RunId)
         ? types::ListQuery, () => types::Page<types::RunStep>, beta;
     /// Gets a step of a run.
-    GetRunStep = "getRunStep", "threads.runs.steps"."get":
+    GetRunStep = "getRunStep", "run_steps"."get":
         Get "/threads/{thread_id}/runs/{run_id}/steps/{step_id}" (ThreadId, RunId, RunStepId)
-        ? types::RunInclude, () => types::RunStep, beta;
+        ? (), () => types::RunStep, beta;
 
     /// Lists the models that assistants can be made with.
     ListModels = "listModels", "models"."list":

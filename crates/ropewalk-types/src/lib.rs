@@ -39,12 +39,12 @@ pub use page::{Deleted, ListMessagesQuery, ListQuery, ModelList, Order, Page};
 pub use path::{PathError, PathParams};
 pub use run::{
     CreateRun, CreateThreadAndRun, LastError, LastErrorCode, ModifyRun, RequiredAction, Run,
-    RunIncompleteDetails, RunIncompleteReason, RunInclude, RunOptions, RunStatus, SubmitToolOutputs,
+    RunIncompleteDetails, RunIncompleteReason, RunOptions, RunStatus, SubmitToolOutputs,
     SubmitToolOutputsAction, ToolOutput, TruncationKind, TruncationStrategy, Usage,
 };
 pub use run_step::{
-    CodeInterpreterCall, CodeOutput, FileSearchCall, FunctionCallRecord, MessageCreation, RunStep, RunStepKind,
-    RunStepStatus, StepDetails, ToolCallRecord,
+    CodeInterpreterCall, CodeOutput, FileSearchCall, FunctionCallRecord, MessageCreation, RunStep,
+    RunStepKind, RunStepStatus, StepDetails, ToolCallRecord,
 };
 pub use thread::{CreateThread, ModifyThread, Thread};
 pub use tool::{

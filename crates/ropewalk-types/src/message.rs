@@ -2,7 +2,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{AssistantId, FileId, MessageId, MessageWord, Metadata, RunId, ThreadId, Tool, UnixSeconds, Update};
+use crate::{
+    AssistantId, FileId, MessageId, MessageWord, Metadata, RunId, ThreadId, Tool, UnixSeconds, Update,
+};
 
 /// One message of a thread.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

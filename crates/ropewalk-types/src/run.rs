@@ -167,10 +167,7 @@ impl RunStatus {
 
     /// Whether the run is over: its status never changes again and its thread is free.
     pub fn is_terminal(&self) -> bool {
-        matches!(
-            self,
-            Self::Cancelled | Self::Failed | Self::Completed | Self::Incomplete | Self::Expired
-        )
+        matches!(self, Self::Cancelled | Self::Failed | Self::Completed | Self::Incomplete | Self::Expired)
     }
 }
 
@@ -298,14 +295,6 @@ pub enum TruncationKind {
     Auto,
     /// The newest messages.
     LastMessages,
-}
-
-/// Extra parts of a reply that a caller can ask for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RunInclude {
-    /// `step_details.tool_calls[*].file_search.results[*].content`.
-    #[serde(rename = "include[]", default, skip_serializing_if = "Option::is_none")]
-    pub include: Option<String>,
 }
 
 /// What a run may set in place of its assistant; an absent field is as the assistant says.
