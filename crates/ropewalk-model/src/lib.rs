@@ -1,1 +1,17 @@
 #![doc = include_str!("../README.md")]
+
+mod chat_completions;
+mod error;
+mod event;
+mod model;
+mod request;
+mod scripted;
+
+pub use chat_completions::{ChatCompletions, ChatCompletionsBuilder};
+pub use error::{ModelError, ModelErrorKind};
+pub use event::{FinishReason, ModelEvent, ToolCallPart};
+#[cfg(feature = "testing")]
+pub use model::MockModel;
+pub use model::{Model, ModelStream};
+pub use request::{ChatMessage, ChatPart, ModelRequest};
+pub use scripted::{ScriptedModel, Turn};

@@ -1,0 +1,40 @@
+#![doc = include_str!("../README.md")]
+
+mod chat;
+mod serve;
+mod settings;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// A self-hosted runtime for the Assistants API.
+#[derive(Debug, Parser)]
+#[command(name = "ropewalk", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// What to log: a level, or a filter such as `info,ropewalk_runs=debug`.
+    #[arg(long, env = "ROPEWALK_LOG", default_value = "info", global = true)]
+    log: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves the API over HTTP.
+    Serve(serve::Serve),
+    /// Talks to an assistant from the terminal, with a server or embedded.
+    Chat(chat::Chat),
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_new(&cli.log)?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve(serve) => serve.run().await,
+            Command::Chat(chat) => chat.run().await,
+        }
+    })
+}

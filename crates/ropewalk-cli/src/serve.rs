@@ -1,0 +1,125 @@
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use ropewalk_model::{ChatCompletions, Model, ScriptedModel};
+use ropewalk_server::{Keys, Runtime, RuntimeOptions};
+use ropewalk_store::Store;
+use ropewalk_transport::Secret;
+use tokio::net::TcpListener;
+
+use crate::settings::FileSettings;
+
+/// How long open requests and runs may take to finish once the server is asked to stop.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Serves the API over HTTP.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen; port 0 picks a free one. [default: 127.0.0.1:8484]
+    #[arg(long, env = "ROPEWALK_LISTEN")]
+    listen: Option<String>,
+    /// Where everything is kept. [default: ./ropewalk-data]
+    #[arg(long, env = "ROPEWALK_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Base URL of any Chat Completions server. Without one, a script answers in place of a language model.
+    #[arg(long, env = "ROPEWALK_UPSTREAM")]
+    upstream: Option<String>,
+    /// Key for the upstream.
+    #[arg(long, env = "ROPEWALK_UPSTREAM_KEY", hide_env_values = true)]
+    upstream_key: Option<String>,
+    /// JSON file of who may call: `{"keys":[{"key":"sk-…","organization":"org-a"}]}`. Without one any key is the
+    /// one local organisation, and only loopback is served.
+    #[arg(long, env = "ROPEWALK_API_KEYS")]
+    api_keys: Option<PathBuf>,
+    /// Seconds that a run may take in all. [default: 600]
+    #[arg(long, env = "ROPEWALK_RUN_EXPIRY")]
+    run_expiry: Option<u64>,
+    /// Settings file. [default: ropewalk.toml, if it is there]
+    #[arg(long, env = "ROPEWALK_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Serve {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let file = FileSettings::load(self.config.as_deref())?;
+        let listen = self.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:8484".to_owned());
+        let data_dir = self.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("ropewalk-data"));
+
+        let mut options = RuntimeOptions::default();
+        if let Some(path) = self.api_keys.or(file.api_keys) {
+            options.keys = Keys::from_file(&path).with_context(|| format!("in {}", path.display()))?;
+        }
+        if let Some(seconds) = self.run_expiry.or(file.run_expiry) {
+            if seconds == 0 {
+                bail!("--run-expiry is the seconds that a run may take: at least 1");
+            }
+            options.run_expiry = Duration::from_secs(seconds);
+        }
+        let addresses: Vec<SocketAddr> = tokio::net::lookup_host(&listen)
+            .await
+            .with_context(|| format!("--listen {listen} is no address to listen on"))?
+            .collect();
+        if options.keys.is_open() && addresses.iter().any(|address| !address.ip().is_loopback()) {
+            bail!(
+                "without --api-keys anyone who reaches {listen} could use the server: give it a key file, or \
+                 listen on loopback (127.0.0.1)"
+            );
+        }
+        let upstream_key = self.upstream_key.or(file.upstream_key);
+        let model = model(self.upstream.or(file.upstream).as_deref(), upstream_key)?;
+        let store = Store::sqlite(&data_dir)
+            .with_context(|| format!("the data folder {} cannot be used", data_dir.display()))?;
+        let runtime = Runtime::new(store, model, options);
+
+        let listener =
+            TcpListener::bind(addresses.as_slice()).await.with_context(|| format!("cannot listen on {listen}"))?;
+        tracing::info!(data_dir = %data_dir.display(), "listening on http://{}", listener.local_addr()?);
+        ropewalk_server::serve(listener, runtime, stop_signal()?, GRACE).await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// The model behind the server: an upstream, or a script that says it is one.
+pub(crate) fn model(upstream: Option<&str>, key: Option<String>) -> anyhow::Result<Arc<dyn Model>> {
+    match upstream {
+        Some(url) => {
+            let model = ChatCompletions::new(url, key.map(Secret::new))
+                .with_context(|| format!("--upstream {url} is no base URL of a Chat Completions server"))?;
+            Ok(Arc::new(model))
+        }
+        None => {
+            tracing::warn!(
+                "no --upstream: answers come from a scripted model, which is a script and not a language model"
+            );
+            Ok(Arc::new(ScriptedModel::new()))
+        }
+    }
+}
+
+/// Done when the process is asked to stop. The handlers are in place when this returns, so that a signal sent
+/// after the first log line is never missed.
+#[cfg(unix)]
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: open requests may finish");
+    })
+}
+
+/// Done when the process is asked to stop.
+#[cfg(not(unix))]
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            tracing::info!("stopping: open requests may finish");
+        }
+    })
+}

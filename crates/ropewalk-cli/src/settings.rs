@@ -1,0 +1,28 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Deserialize;
+
+/// What `ropewalk.toml` may say. Flags and the environment come before it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct FileSettings {
+    pub(crate) listen: Option<String>,
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) upstream: Option<String>,
+    pub(crate) upstream_key: Option<String>,
+    pub(crate) api_keys: Option<PathBuf>,
+    pub(crate) run_expiry: Option<u64>,
+}
+
+impl FileSettings {
+    /// The settings in `path`, which must be there, or in `ropewalk.toml` here, if that is.
+    pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<Self> {
+        let file = match path {
+            Some(path) => config::File::from(path).format(config::FileFormat::Toml),
+            None => config::File::new("ropewalk.toml", config::FileFormat::Toml).required(false),
+        };
+        let settings = config::Config::builder().add_source(file).build();
+        settings.and_then(config::Config::try_deserialize).context("the settings file cannot be used")
+    }
+}

@@ -1,0 +1,161 @@
+use std::{fmt, sync::Arc};
+
+use http::{
+    HeaderMap, Request, Response,
+    header::{ACCEPT, CONTENT_TYPE, USER_AGENT},
+};
+use ropewalk_events::Event;
+use ropewalk_transport::{
+    Body, HttpService, InProcess, RetryPolicy, Transport, TransportError, TransportErrorKind,
+};
+use ropewalk_types::{Endpoint, PathParams};
+
+use crate::{ClientBuilder, ClientError, ReplyStream, builder::checked, events};
+
+/// Most bytes of a JSON reply; a page of 100 long messages fits.
+const MAX_REPLY_BYTES: usize = 64 << 20;
+/// Names this client to servers.
+const AGENT: &str = concat!("ropewalk/", env!("CARGO_PKG_VERSION"));
+/// Where a server in this process is said to be.
+const EMBEDDED_URL: &str = "http://embedded/v1";
+
+/// A client of one server, far away or in this process. Cheap to clone; clones share their connections.
+///
+/// Each endpoint is a method of its group: `client.threads().create(…)`, `client.runs().get(…)`. Dropping a call's
+/// future gives the call up.
+#[derive(Clone)]
+pub struct Client {
+    transport: Transport,
+    /// Without a slash at its end.
+    base_url: Arc<str>,
+}
+
+impl Client {
+    /// Settings for a client over HTTP, none set yet.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    /// A client with the settings of the environment, as [`ClientBuilder::from_env`] reads them.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ClientBuilder::from_env`] and [`ClientBuilder::build`].
+    pub fn from_env() -> Result<Self, ClientError> {
+        ClientBuilder::from_env()?.build()
+    }
+
+    /// A client of a runtime in this process: any tower service that answers as the API does, such as an axum
+    /// `Router`, or `Embedded` of the facade. There is no socket in between.
+    pub fn embedded<S>(service: S) -> Self
+    where
+        InProcess<S>: HttpService,
+    {
+        let transport =
+            Transport::builder(InProcess::new(service)).trace().retry(RetryPolicy::default()).build();
+        Self { transport, base_url: EMBEDDED_URL.into() }
+    }
+
+    /// A client that sends over a transport of your own.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Settings`] if `base_url` is no plain http or https URL.
+    pub fn with_transport(transport: Transport, base_url: &str) -> Result<Self, ClientError> {
+        checked(base_url)?;
+        Ok(Self { transport, base_url: base_url.trim_end_matches('/').into() })
+    }
+
+    /// Makes one request to an endpoint; the methods of the groups do nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Api`] if the server refuses, [`ClientError::Transport`] if no complete reply comes,
+    /// [`ClientError::Reply`] if it cannot be read.
+    pub async fn call<E: Endpoint>(
+        &self,
+        path: E::Path,
+        query: E::Query,
+        body: E::Body,
+    ) -> Result<E::Response, ClientError> {
+        let response = self.send::<E>(path, query, body).await?;
+        read::<E>(response).await.map(|(reply, _)| reply)
+    }
+
+    /// Makes one request whose body says `stream: true`; its events come as they happen.
+    ///
+    /// # Errors
+    ///
+    /// As for [`call`](Self::call). What fails later is an item of the stream.
+    pub async fn stream<E: Endpoint>(
+        &self,
+        path: E::Path,
+        query: E::Query,
+        body: E::Body,
+    ) -> Result<ReplyStream<Event>, ClientError> {
+        let response = self.send::<E>(path, query, body).await?;
+        Ok(events::read(response.into_body()))
+    }
+
+    /// The reply, once its status says that the server did what it was asked.
+    pub(crate) async fn send<E: Endpoint>(
+        &self,
+        path: E::Path,
+        query: E::Query,
+        body: E::Body,
+    ) -> Result<Response<Body>, ClientError> {
+        let request = self.request::<E>(&path, &query, &body)?;
+        let response = self.transport.send(request).await?;
+        if response.status().is_success() { Ok(response) } else { Err(ClientError::refused(response).await) }
+    }
+
+    fn request<E: Endpoint>(
+        &self,
+        path: &E::Path,
+        query: &E::Query,
+        body: &E::Body,
+    ) -> Result<Request<Body>, TransportError> {
+        let mut url = format!("{}{}", self.base_url, path.fill(E::INFO.path));
+        let query = serde_urlencoded::to_string(query).map_err(invalid)?;
+        if !query.is_empty() {
+            url.push('?');
+            url.push_str(&query);
+        }
+        let mut request = Request::builder()
+            .method(E::INFO.method.as_str())
+            .uri(url)
+            .header(ACCEPT, "application/json, text/event-stream")
+            .header(USER_AGENT, AGENT);
+        if E::INFO.beta {
+            request = request.header("openai-beta", "assistants=v2");
+        }
+        if E::INFO.body == "()" {
+            return request.body(Body::empty()).map_err(invalid);
+        }
+        request.header(CONTENT_TYPE, "application/json").body(Body::json(body)?).map_err(invalid)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+/// The JSON of a reply, and its headers.
+pub(crate) async fn read<E: Endpoint>(
+    response: Response<Body>,
+) -> Result<(E::Response, HeaderMap), ClientError> {
+    let (parts, body) = response.into_parts();
+    let json = body.collect(MAX_REPLY_BYTES).await?;
+    match serde_json::from_slice(&json) {
+        Ok(reply) => Ok((reply, parts.headers)),
+        Err(source) => {
+            Err(ClientError::unreadable(E::INFO.operation_id, &parts.headers, source))
+        }
+    }
+}
+
+fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> TransportError {
+    TransportError::new(TransportErrorKind::InvalidRequest).with_source(error)
+}

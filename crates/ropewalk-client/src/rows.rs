@@ -1,0 +1,46 @@
+//! Lists, page after page.
+
+use futures_util::{TryStreamExt, stream};
+use ropewalk_types::{Endpoint, ListMessagesQuery, ListQuery, Page};
+
+use crate::{Client, ReplyStream};
+
+/// A query that can ask for the page behind a row.
+pub(crate) trait PageQuery {
+    fn after(&mut self) -> &mut Option<String>;
+}
+
+impl PageQuery for ListQuery {
+    fn after(&mut self) -> &mut Option<String> {
+        &mut self.after
+    }
+}
+
+impl PageQuery for ListMessagesQuery {
+    fn after(&mut self) -> &mut Option<String> {
+        &mut self.after
+    }
+}
+
+/// All rows of a list from `query` on; a page is asked for when the rows before it are read.
+pub(crate) fn rows<E, T>(client: &Client, path: E::Path, query: E::Query) -> ReplyStream<T>
+where
+    E: Endpoint<Body = (), Response = Page<T>>,
+    E::Path: Clone,
+    E::Query: Clone + PageQuery,
+    T: Send + 'static,
+{
+    let pages = stream::try_unfold((client.clone(), path, Some(query)), async |(client, path, query)| {
+        let Some(mut query) = query else { return Ok(None) };
+        let page = client.call::<E>(path.clone(), query.clone(), ()).await?;
+        let before = query.after().take();
+        // A server that names the same row again would keep us here for ever.
+        let last = page.last_id.filter(|id| page.has_more && !page.data.is_empty() && before.as_ref() != Some(id));
+        let next = last.map(|id| {
+            *query.after() = Some(id);
+            query
+        });
+        Ok(Some((stream::iter(page.data.into_iter().map(Ok)), (client, path, next))))
+    });
+    ReplyStream::new(pages.try_flatten())
+}

@@ -1,0 +1,8 @@
+//! The public behaviour of the crate: laws, and transcripts of whole streams.
+
+mod codec;
+mod dispatcher;
+mod grammar;
+mod snapshot;
+mod story;
+mod streams;

@@ -1,0 +1,7 @@
+//! Public behaviour: what becomes of what upstreams send, what is sent to them, and what the scripted model says.
+
+mod odd_servers;
+mod request;
+mod scripted;
+mod support;
+mod upstream;

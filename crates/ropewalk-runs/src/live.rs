@@ -1,0 +1,96 @@
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use ropewalk_store::{Kind, Lease, Organization};
+use ropewalk_types::RunId;
+use tokio::sync::Notify;
+
+use crate::run_stream::Seat;
+
+/// A run that this process drives right now.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// Somebody changed the run in the store: look at it.
+    pub(crate) poke: Notify,
+    organization: Organization,
+    fence: u64,
+    version: AtomicU64,
+    seat: Mutex<Weak<Seat>>,
+}
+
+impl Live {
+    pub(crate) fn new(organization: Organization, fence: u64, version: u64) -> Arc<Self> {
+        Arc::new(Self {
+            poke: Notify::new(),
+            organization,
+            fence,
+            version: AtomicU64::new(version),
+            seat: Mutex::new(Weak::new()),
+        })
+    }
+
+    pub(crate) fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    pub(crate) fn saw(&self, version: u64) {
+        self.version.store(version, Ordering::Release);
+    }
+
+    pub(crate) fn sit(&self, seat: &Arc<Seat>) {
+        *self.seat.lock() = Arc::downgrade(seat);
+    }
+
+    pub(crate) fn seat(&self) -> Option<Arc<Seat>> {
+        self.seat.lock().upgrade()
+    }
+}
+
+/// All runs that this process drives right now.
+#[derive(Debug, Default)]
+pub(crate) struct LiveRuns(Mutex<HashMap<RunId, Arc<Live>>>);
+
+impl LiveRuns {
+    pub(crate) fn insert(&self, run: RunId, live: Arc<Live>) {
+        self.0.lock().insert(run, live);
+    }
+
+    /// Forgets `live`, but not a later execution of the same run.
+    pub(crate) fn remove(&self, run: &RunId, live: &Arc<Live>) {
+        let mut runs = self.0.lock();
+        if runs.get(run).is_some_and(|current| Arc::ptr_eq(current, live)) {
+            runs.remove(run);
+        }
+    }
+
+    /// Makes whoever drives `run` look at the store; says whether there is somebody.
+    pub(crate) fn poke(&self, run: &RunId) -> bool {
+        let runs = self.0.lock();
+        runs.get(run).inspect(|live| live.poke.notify_one()).is_some()
+    }
+
+    pub(crate) fn all(&self) -> Vec<(RunId, Arc<Live>)> {
+        self.0.lock().iter().map(|(run, live)| (run.clone(), live.clone())).collect()
+    }
+
+    /// The leases to renew, each beside its run.
+    pub(crate) fn leases(&self) -> Vec<(Arc<Live>, Lease)> {
+        let lease = |(run, live): (RunId, Arc<Live>)| {
+            let lease = Lease {
+                organization: live.organization.clone(),
+                kind: Kind::Run,
+                id: run.as_str().to_owned(),
+                fence: live.fence,
+                version: live.version.load(Ordering::Acquire),
+            };
+            (live, lease)
+        };
+        self.all().into_iter().map(lease).collect()
+    }
+}

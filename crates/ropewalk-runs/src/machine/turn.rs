@@ -1,0 +1,207 @@
+//! One turn of the model: text and tool calls as they come, into steps, messages and deltas.
+
+use ropewalk_events::Event;
+use ropewalk_model::{FinishReason, ModelEvent, ToolCallPart};
+use ropewalk_types::{
+    ContentDelta, FunctionCall, FunctionCallRecord, FunctionDelta, FunctionWord, Id, Message, MessageContent,
+    MessageCreation, MessageDelta, MessageDeltaBody, MessageDeltaWord, MessageId, RunStep, RunStepDelta,
+    RunStepDeltaBody, RunStepDeltaWord, RunStepId, RunStepStatus, StepDetails, StepDetailsDelta, Text,
+    TextDelta, ToolCall, ToolCallDelta, ToolCallId, ToolCallRecord, Update, Usage,
+};
+
+use super::{Change, Context, Effects, Machine, ending::Ending};
+use crate::conversation;
+
+/// What the current turn has brought so far besides text.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Turn {
+    /// The upstream's index of each call, in order of first appearance: ours are dense.
+    calls: Vec<u32>,
+    pub(super) usage: Option<Usage>,
+    pub(super) finish: Option<FinishReason>,
+}
+
+impl Turn {
+    pub(super) fn has_calls(&self) -> bool {
+        !self.calls.is_empty()
+    }
+}
+
+/// The calls of a step, as `required_action` lists them.
+pub(crate) fn calls_of(step: &RunStep) -> Vec<ToolCall> {
+    let StepDetails::ToolCalls { tool_calls } = &step.step_details else { return Vec::new() };
+    let call = |record: &ToolCallRecord| match record {
+        ToolCallRecord::Function { id, function } => Some(ToolCall {
+            id: id.clone(),
+            kind: FunctionWord::Word,
+            function: FunctionCall { name: function.name.clone(), arguments: function.arguments.clone() },
+        }),
+        _ => None,
+    };
+    tool_calls.iter().filter_map(call).collect()
+}
+
+impl Machine {
+    pub(super) fn model_said(&mut self, event: ModelEvent, context: &Context<'_>, effects: &mut Effects) {
+        match event {
+            ModelEvent::Text(text) if text.is_empty() => {}
+            // A step with function calls stays open until they are answered, and only one step may be open.
+            ModelEvent::Text(text) | ModelEvent::Refusal(text) if self.turn.has_calls() => {
+                self.state.late_text.push_str(&text);
+            }
+            ModelEvent::Text(text) => self.add_text(text, context, effects),
+            ModelEvent::Refusal(text) => self.add_refusal(text, context, effects),
+            ModelEvent::ToolCall(part) => self.add_call_part(part, context, effects),
+            ModelEvent::Usage(usage) => self.turn.usage = Some(usage),
+            ModelEvent::Finish(reason) => self.turn.finish = Some(reason),
+            _ => {}
+        }
+    }
+
+    pub(super) fn add_text(&mut self, text: String, context: &Context<'_>, effects: &mut Effects) {
+        self.ensure_message(context, effects);
+        let Some(message) = &mut self.message else { return };
+        let first = match message.content.last_mut() {
+            Some(MessageContent::Text { text: whole }) => {
+                whole.value.push_str(&text);
+                false
+            }
+            _ => {
+                let whole = Text { value: text.clone(), annotations: Vec::new() };
+                message.content.push(MessageContent::Text { text: whole });
+                true
+            }
+        };
+        let index = message.content.len() as u64 - 1;
+        let text = TextDelta { value: Some(text), annotations: first.then(Vec::new) };
+        let part = ContentDelta::Text { index, text: Some(text) };
+        effects.events.push(message_delta(message.id.clone(), part));
+    }
+
+    fn add_refusal(&mut self, text: String, context: &Context<'_>, effects: &mut Effects) {
+        self.ensure_message(context, effects);
+        let Some(message) = &mut self.message else { return };
+        match message.content.last_mut() {
+            Some(MessageContent::Refusal { refusal }) => refusal.push_str(&text),
+            _ => message.content.push(MessageContent::Refusal { refusal: text.clone() }),
+        }
+        let index = message.content.len() as u64 - 1;
+        let part = ContentDelta::Refusal { index, refusal: Some(text) };
+        effects.events.push(message_delta(message.id.clone(), part));
+    }
+
+    fn ensure_message(&mut self, context: &Context<'_>, effects: &mut Effects) {
+        if self.open_message().is_some() {
+            return;
+        }
+        let id = MessageId::mint(context.ids);
+        let details =
+            StepDetails::MessageCreation { message_creation: MessageCreation { message_id: id.clone() } };
+        self.begin_step(details, context, effects);
+        let run = &self.run;
+        let message = Message::begun_by(
+            run.id.clone(),
+            run.assistant_id.clone(),
+            id,
+            run.thread_id.clone(),
+            context.now,
+        );
+        effects.changes.push(Change::Message(message.clone()));
+        effects.events.push(Event::MessageCreated(Box::new(message.clone())));
+        effects.events.push(Event::MessageInProgress(Box::new(message.clone())));
+        self.message = Some(message);
+    }
+
+    fn add_call_part(&mut self, part: ToolCallPart, context: &Context<'_>, effects: &mut Effects) {
+        let position = self.turn.calls.iter().position(|index| *index == part.index);
+        let index = match position {
+            Some(position) => position,
+            None => match self.begin_call(&part, context, effects) {
+                Some(position) => position,
+                None => return,
+            },
+        };
+        if position.is_some() && part.arguments.is_empty() {
+            return;
+        }
+        let Some(step) = self.steps.last_mut() else { return };
+        let StepDetails::ToolCalls { tool_calls } = &mut step.step_details else { return };
+        let Some(ToolCallRecord::Function { id, function }) = tool_calls.get_mut(index) else { return };
+        function.arguments.push_str(&part.arguments);
+        let first = position.is_none();
+        let delta = FunctionDelta {
+            name: first.then(|| function.name.clone()),
+            arguments: Some(part.arguments),
+            output: if first { Update::Clear } else { Update::Keep },
+        };
+        let call = ToolCallDelta::Function {
+            index: index as u64,
+            id: first.then(|| id.clone()),
+            function: Some(delta),
+        };
+        effects.events.push(step_delta(step.id.clone(), call));
+    }
+
+    /// Begins the call that `part` is the first of; gives its index in the step, or ends the run if the call
+    /// is of a tool that is not there.
+    fn begin_call(
+        &mut self,
+        part: &ToolCallPart,
+        context: &Context<'_>,
+        effects: &mut Effects,
+    ) -> Option<usize> {
+        let name = part.name.clone().unwrap_or_default();
+        if conversation::is_missing_built_in(&self.run, &name) {
+            self.end(Ending::Failed(conversation::missing_tool(&name)), context, effects);
+            return None;
+        }
+        if self.turn.calls.is_empty() {
+            self.close_message(None, context, effects);
+            self.close_step(RunStepStatus::Completed, None, None, context, effects);
+            self.begin_step(StepDetails::ToolCalls { tool_calls: Vec::new() }, context, effects);
+        }
+        self.turn.calls.push(part.index);
+        let step = self.steps.last_mut()?;
+        let StepDetails::ToolCalls { tool_calls } = &mut step.step_details else { return None };
+        let taken = |wanted: &str| {
+            tool_calls
+                .iter()
+                .any(|call| matches!(call, ToolCallRecord::Function { id, .. } if id.as_str() == wanted))
+        };
+        // Some servers send no id, or the same one twice; outputs must name their call.
+        let id = match &part.id {
+            Some(id) if !id.is_empty() && !taken(id) => ToolCallId::new(id.as_str()),
+            _ => ToolCallId::mint(context.ids),
+        };
+        let function = FunctionCallRecord { name, arguments: String::new(), output: None };
+        tool_calls.push(ToolCallRecord::Function { id, function });
+        Some(tool_calls.len() - 1)
+    }
+
+    fn begin_step(&mut self, details: StepDetails, context: &Context<'_>, effects: &mut Effects) {
+        let run = &self.run;
+        let step = RunStep::new(
+            RunStepId::mint(context.ids),
+            run.id.clone(),
+            run.thread_id.clone(),
+            run.assistant_id.clone(),
+            context.now,
+            details,
+        );
+        effects.changes.push(Change::Step(step.clone()));
+        effects.events.push(Event::RunStepCreated(Box::new(step.clone())));
+        effects.events.push(Event::RunStepInProgress(Box::new(step.clone())));
+        self.steps.push(step);
+    }
+}
+
+fn message_delta(id: MessageId, part: ContentDelta) -> Event {
+    let delta = MessageDeltaBody { role: None, content: vec![part] };
+    Event::MessageDelta(MessageDelta { id, object: MessageDeltaWord::Word, delta })
+}
+
+fn step_delta(id: RunStepId, call: ToolCallDelta) -> Event {
+    let details = StepDetailsDelta::ToolCalls { tool_calls: vec![call] };
+    let delta = RunStepDeltaBody { step_details: Some(details) };
+    Event::RunStepDelta(RunStepDelta { id, object: RunStepDeltaWord::Word, delta })
+}

@@ -1,0 +1,113 @@
+use std::time::Duration;
+
+use ropewalk_model::{ChatMessage, ModelEvent, ScriptedModel, Turn};
+use ropewalk_types::{MessageStatus, RunStatus, RunStepStatus, ToolOutput};
+
+use crate::world::World;
+
+fn half() -> Turn {
+    Turn::new().event(ModelEvent::Text("Half an ans".to_owned())).stall()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_process_died_goes_on_within_five_seconds() {
+    let world = World::new().await;
+    let dead = world.engine([half()]);
+    let run = world.start(&dead, false).await.run;
+    world.until(&run.id, |run| run.status == RunStatus::InProgress).await;
+
+    let model = ScriptedModel::with_turns([Turn::text("A whole answer.")]);
+    let next = world.engine_over(&model);
+    let _work = world.work(&next);
+    let begun = world.now();
+    let run = world.until(&run.id, |run| run.status.is_terminal()).await;
+    assert_eq!(run.status, RunStatus::Completed);
+    assert!(world.now().0 - begun.0 <= 5);
+
+    let answers: Vec<(MessageStatus, String)> =
+        world.messages().await.into_iter().skip(1).map(|message| (message.status.clone(), message.text())).collect();
+    let expected =
+        [(MessageStatus::Incomplete, String::new()), (MessageStatus::Completed, "A whole answer.".to_owned())];
+    assert_eq!(answers, expected);
+    let steps: Vec<RunStepStatus> = world.steps(&run.id).await.into_iter().map(|step| step.status).collect();
+    assert_eq!(steps, [RunStepStatus::Failed, RunStepStatus::Completed]);
+    // The interrupted answer is kept out of what the model is shown.
+    assert!(matches!(model.requests()[0].messages.as_slice(), [ChatMessage::User(_)]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_was_taken_for_dead_writes_nothing_any_more() {
+    let world = World::new().await;
+    let (release, gate) = tokio::sync::oneshot::channel::<()>();
+    let slow = Turn::new().wait(async move { drop(gate.await) }).event(ModelEvent::Text("From the grave.".to_owned()));
+    let zombie = world.engine([slow]);
+    let started = world.start(&zombie, true).await;
+    let id = started.run.id.clone();
+    let reader = tokio::spawn(async move {
+        let stream = started.stream.unwrap();
+        let bytes: Vec<_> = futures_util::StreamExt::collect(stream).await;
+        String::from_utf8(bytes.concat()).unwrap()
+    });
+
+    let next = world.engine([Turn::text("The answer.")]);
+    let _work = world.work(&next);
+    let done = world.until(&id, |run| run.status.is_terminal()).await;
+    let (steps, messages) = (world.steps(&id).await, world.messages().await);
+    release.send(()).unwrap();
+    let told = reader.await.unwrap();
+    assert!(told.contains("event: error") && !told.contains("grave"), "{told}");
+    assert_eq!((world.stored(&id).await, world.steps(&id).await, world.messages().await), (done, steps, messages));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_keeps_its_lease_as_long_as_it_lives() {
+    let world = World::new().await;
+    let alive = world.engine([Turn::new()
+        .wait(tokio::time::sleep(Duration::from_secs(120)))
+        .event(ModelEvent::Text("Late.".to_owned()))
+        .event(ModelEvent::Finish(ropewalk_model::FinishReason::Stop))]);
+    let _work = world.work(&alive);
+    let other = world.engine([]);
+    let _other_work = world.work(&other);
+    let run = world.start(&alive, false).await.run;
+    let run = world.until(&run.id, |run| run.status.is_terminal()).await;
+    assert_eq!(run.status, RunStatus::Completed);
+    assert_eq!(world.messages().await.pop().unwrap().text(), "Late.");
+}
+
+#[tokio::test(start_paused = true)]
+async fn outputs_survive_a_crash_right_after_they_were_acknowledged() {
+    let world = World::new().await;
+    let dead = world.engine([Turn::calls([("f", "{}")]), half()]);
+    let run = world.start(&dead, false).await.run;
+    world.until(&run.id, |run| run.status == RunStatus::RequiresAction).await;
+    let outputs = [ToolOutput::new("call_0", "the output")];
+    dead.submit(&world.scope, &world.thread, &run.id, &outputs, false).await.unwrap();
+    world.until(&run.id, |run| run.status == RunStatus::InProgress).await;
+
+    let model = ScriptedModel::with_turns([Turn::text("Thanks.")]);
+    let next = world.engine_over(&model);
+    let _work = world.work(&next);
+    let run = world.until(&run.id, |run| run.status.is_terminal()).await;
+    assert_eq!(run.status, RunStatus::Completed);
+    let shown = model.requests()[0].messages.iter().any(
+        |message| matches!(message, ChatMessage::Tool { output, .. } if output == "the output"),
+    );
+    assert!(shown, "{:?}", model.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thread_that_is_deleted_takes_its_run_with_it() {
+    let world = World::new().await;
+    let engine = world.engine([half()]);
+    let started = world.start(&engine, true).await;
+    let id = started.run.id.clone();
+    let reader = tokio::spawn(async move { futures_util::StreamExt::collect::<Vec<_>>(started.stream.unwrap()).await });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let tree = ropewalk_store::Batch::new().delete_tree(ropewalk_store::Kind::Thread, world.thread.as_str());
+    world.scope.commit(tree).await.unwrap();
+    engine.poke(&id);
+    let told = String::from_utf8(reader.await.unwrap().concat()).unwrap();
+    assert!(told.contains("event: error"), "{told}");
+    assert!(world.steps(&id).await.is_empty() && world.messages().await.is_empty());
+}

@@ -1,0 +1,54 @@
+use ropewalk_runs::record;
+use ropewalk_store::{Batch, Expect, Kind, StoreError};
+use ropewalk_types::{Assistant, Deleted, endpoint};
+
+use super::{CHANGE_TRIES, find, lost_race};
+use crate::{api_error::ApiError, call::Call, list, reply::Reply, validate};
+
+pub(crate) async fn list(
+    call: Call<endpoint::ListAssistants>,
+) -> Result<Reply<endpoint::ListAssistants>, ApiError> {
+    list::list(&call.scope, Kind::Assistant, None, call.query).await
+}
+
+pub(crate) async fn create(
+    call: Call<endpoint::CreateAssistant>,
+) -> Result<Reply<endpoint::CreateAssistant>, ApiError> {
+    validate::create_assistant(&call.body)?;
+    let assistant = Assistant::new(call.runtime.mint(), call.runtime.now(), call.body);
+    let put = record::put_assistant(&assistant).expect(Expect::Absent);
+    let json = put.body.clone();
+    call.scope.commit(Batch::new().put(put)).await?;
+    Ok(Reply::bytes(json))
+}
+
+pub(crate) async fn get(call: Call<endpoint::GetAssistant>) -> Result<Reply<endpoint::GetAssistant>, ApiError> {
+    find(&call.scope, Kind::Assistant, call.path.0.as_str(), None).await.map(Reply::stored)
+}
+
+pub(crate) async fn modify(
+    call: Call<endpoint::ModifyAssistant>,
+) -> Result<Reply<endpoint::ModifyAssistant>, ApiError> {
+    validate::modify_assistant(&call.body)?;
+    for _ in 0..CHANGE_TRIES {
+        let document = find(&call.scope, Kind::Assistant, call.path.0.as_str(), None).await?;
+        let mut assistant: Assistant = document.decode()?;
+        assistant.modify(call.body.clone());
+        let put = record::put_assistant(&assistant).expect(Expect::Version(document.version));
+        let json = put.body.clone();
+        match call.scope.commit(Batch::new().put(put)).await {
+            Ok(()) => return Ok(Reply::bytes(json)),
+            Err(error) if lost_race(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Busy.into())
+}
+
+pub(crate) async fn delete(
+    call: Call<endpoint::DeleteAssistant>,
+) -> Result<Reply<endpoint::DeleteAssistant>, ApiError> {
+    let (id,) = call.path;
+    call.scope.commit(Batch::new().delete(Kind::Assistant, id.as_str())).await?;
+    Ok(Reply::json(&Deleted { id, object: "assistant.deleted".to_owned(), deleted: true }))
+}

@@ -1,0 +1,21 @@
+use ropewalk_store::{Kind, Scope};
+use ropewalk_types::{RunId, ThreadId, endpoint};
+
+use super::find;
+use crate::{api_error::ApiError, call::Call, list, reply::Reply};
+
+pub(crate) async fn list(call: Call<endpoint::ListRunSteps>) -> Result<Reply<endpoint::ListRunSteps>, ApiError> {
+    let (thread, run) = call.path;
+    run_on_thread(&call.scope, &thread, &run).await?;
+    list::list(&call.scope, Kind::RunStep, Some(run.as_str()), call.query).await
+}
+
+pub(crate) async fn get(call: Call<endpoint::GetRunStep>) -> Result<Reply<endpoint::GetRunStep>, ApiError> {
+    let (thread, run, step) = call.path;
+    run_on_thread(&call.scope, &thread, &run).await?;
+    find(&call.scope, Kind::RunStep, step.as_str(), Some(run.as_str())).await.map(Reply::stored)
+}
+
+async fn run_on_thread(scope: &Scope, thread: &ThreadId, run: &RunId) -> Result<(), ApiError> {
+    find(scope, Kind::Run, run.as_str(), Some(thread.as_str())).await.map(|_| ())
+}

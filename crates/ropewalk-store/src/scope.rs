@@ -1,0 +1,49 @@
+use std::sync::Arc;
+
+use crate::{Backend, Batch, Document, DocumentPage, Kind, ListRequest, Organization, StoreError};
+
+/// The documents of one organisation: whoever holds it cannot reach those of another. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    backend: Arc<dyn Backend>,
+    organization: Organization,
+}
+
+impl Scope {
+    pub(crate) fn new(backend: Arc<dyn Backend>, organization: Organization) -> Self {
+        Self { backend, organization }
+    }
+
+    /// Whose documents these are.
+    pub fn organization(&self) -> &Organization {
+        &self.organization
+    }
+
+    /// The document, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Backend`].
+    pub async fn get(&self, kind: Kind, id: &str) -> Result<Option<Document>, StoreError> {
+        self.backend.get(&self.organization, kind, id).await
+    }
+
+    /// One page of a list.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownCursor`] if a cursor names no document of the list, [`StoreError::Backend`].
+    pub async fn list(&self, request: &ListRequest) -> Result<DocumentPage, StoreError> {
+        self.backend.list(&self.organization, request).await
+    }
+
+    /// Stores all of a batch or nothing.
+    ///
+    /// # Errors
+    ///
+    /// What the first failing step says: [`StoreError::AlreadyExists`], [`StoreError::Conflict`],
+    /// [`StoreError::Missing`] or [`StoreError::Locked`]; [`StoreError::Busy`]; [`StoreError::Backend`].
+    pub async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        self.backend.commit(&self.organization, batch).await
+    }
+}

@@ -1,0 +1,150 @@
+mod failure;
+mod read;
+mod schema;
+mod write;
+mod writer;
+
+use std::{
+    fmt,
+    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    path::Path,
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::{
+    Backend, Batch, Document, DocumentPage, Durability, Kind, Lease, ListRequest, Organization, StoreError,
+};
+use failure::Failure;
+use read::Readers;
+use writer::Writer;
+
+/// Longest page that is read on the calling task; longer ones go to a thread that may block.
+const INLINE_LIMIT: usize = 200;
+
+/// Documents in one SQLite file of a folder that belongs to one process at a time.
+///
+/// One thread writes: it takes all the commits that wait into one transaction, so many share one sync of the
+/// disk. Reads run on the calling task: a point read takes 3 µs, which a hop to another thread would triple.
+pub struct SqliteBackend {
+    // Dropped in this order, so that the writer's connection is the last: it moves the log into the file.
+    readers: Arc<Readers>,
+    writer: Writer,
+}
+
+impl SqliteBackend {
+    /// Opens `ropewalk.db` in this folder; makes both where they are missing, for this user alone.
+    ///
+    /// Blocks on the disk, and so does dropping it: it waits for the writes under way.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InUse`] if another process has the folder, [`StoreError::TooNew`] if a newer release wrote
+    /// the data, [`StoreError::Backend`] if the disk fails.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        private_folder().create(folder).map_err(Failure::from)?;
+        let lock = lock(folder)?;
+        let path = folder.join("ropewalk.db");
+        private_file().open(&path).map_err(Failure::from)?;
+        let open = || {
+            let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            schema::migrate(&mut connection)?;
+            Ok(Self { readers: Readers::open(&path)?.into(), writer: Writer::start(connection, lock)? })
+        };
+        open().map_err(|Failure(error)| error)
+    }
+}
+
+impl fmt::Debug for SqliteBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteBackend").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Backend for SqliteBackend {
+    async fn get(&self, org: &Organization, kind: Kind, id: &str) -> Result<Option<Document>, StoreError> {
+        self.readers.read(|connection| read::get(connection, org, kind, id))
+    }
+
+    async fn list(&self, org: &Organization, request: &ListRequest) -> Result<DocumentPage, StoreError> {
+        if request.limit <= INLINE_LIMIT {
+            return self.readers.read(|connection| read::list(connection, org, request));
+        }
+        let (readers, org, request) = (Arc::clone(&self.readers), org.clone(), request.clone());
+        let read = move || readers.read(|connection| read::list(connection, &org, &request));
+        tokio::task::spawn_blocking(read).await.map_err(Failure::from)?
+    }
+
+    async fn commit(&self, org: &Organization, batch: Batch) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let (org, durability) = (org.clone(), batch.durability);
+        self.writer
+            .write(durability, move |connection| write::commit(connection, &org, &batch.operations))
+            .await
+    }
+
+    async fn claim(
+        &self,
+        kind: Kind,
+        now_ms: i64,
+        lease_until_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<(Organization, Document)>, StoreError> {
+        // A lease needs no sync: whoever held it went down with the power.
+        let claim = move |connection: &_| write::claim(connection, kind, now_ms, lease_until_ms, limit);
+        self.writer.write(Durability::Written, claim).await
+    }
+
+    async fn renew(&self, leases: &[Lease], until_ms: i64) -> Result<Vec<bool>, StoreError> {
+        let leases = leases.to_vec();
+        let renew = move |connection: &_| write::renew(connection, &leases, until_ms);
+        self.writer.write(Durability::Written, renew).await
+    }
+
+    async fn next_due(&self, kind: Kind) -> Result<Option<i64>, StoreError> {
+        self.readers.read(|connection| read::next_due(connection, kind))
+    }
+}
+
+/// A connection that only one thread at a time uses.
+fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Failure> {
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.execute_batch(
+        "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -8192;",
+    )?;
+    Ok(connection)
+}
+
+/// Keeps other processes out of the folder for as long as the file is open.
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let file = private_file().open(folder.join("ropewalk.lock")).map_err(Failure::from)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(Failure::from(error).0),
+    }
+}
+
+fn private_folder() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+/// SQLite gives the mode of the database to its log, too.
+fn private_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}

@@ -1,0 +1,46 @@
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::Failure;
+use crate::StoreError;
+
+/// What each version adds to the one before. Released steps are never edited: a change is a new step.
+const STEPS: &[&str] = &["
+    CREATE TABLE object (
+        seq        INTEGER PRIMARY KEY, -- given at the first put
+        org        TEXT NOT NULL,
+        kind       TEXT NOT NULL,
+        id         TEXT NOT NULL,
+        parent     TEXT,
+        tag        TEXT,
+        created_at INTEGER NOT NULL,    -- Unix seconds
+        lock       TEXT,
+        due_at     INTEGER,             -- Unix milliseconds
+        version    INTEGER NOT NULL,
+        fence      INTEGER NOT NULL,
+        body       BLOB NOT NULL,
+        state      BLOB,
+        place      INTEGER NOT NULL AS (seq) -- a page cannot be sought by a pair that ends in a primary key
+    ) STRICT;
+    CREATE UNIQUE INDEX object_key ON object (org, kind, id);
+    CREATE INDEX object_list ON object (org, kind, parent, created_at, place);
+    CREATE INDEX object_tag ON object (org, kind, parent, tag, created_at, place) WHERE tag IS NOT NULL;
+    CREATE UNIQUE INDEX object_lock ON object (org, lock) WHERE lock IS NOT NULL;
+    CREATE INDEX object_due ON object (kind, due_at) WHERE due_at IS NOT NULL;
+"];
+
+/// Brings the file to the newest schema, each step in a transaction of its own.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
+    let found = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+    let found = usize::try_from(found).unwrap_or(usize::MAX);
+    if found > STEPS.len() {
+        return Err(StoreError::TooNew { found, known: STEPS.len() }.into());
+    }
+    for (step, sql) in STEPS.iter().enumerate().skip(found) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(sql)?;
+        transaction.pragma_update(None, "user_version", step as i64 + 1)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

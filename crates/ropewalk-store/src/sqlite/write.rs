@@ -1,0 +1,192 @@
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+
+use super::{
+    Failure,
+    read::{COLUMNS, document},
+};
+use crate::{Document, Kind, Lease, Operation, Organization, Put, StoreError};
+
+/// Runs one statement that returns no rows, and says how many it changed.
+pub(super) fn execute(
+    connection: &Connection,
+    sql: &str,
+    values: impl rusqlite::Params,
+) -> rusqlite::Result<usize> {
+    connection.prepare_cached(sql)?.execute(values)
+}
+
+/// Does all of `work` or none of it, inside the transaction of its group.
+fn whole<T>(connection: &Connection, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    execute(connection, "SAVEPOINT whole", [])?;
+    let done = work();
+    // Where SQLite itself gave up the whole transaction, there is no savepoint left.
+    if done.is_err() && !connection.is_autocommit() {
+        execute(connection, "ROLLBACK TO whole", [])?;
+        execute(connection, "RELEASE whole", [])?;
+    }
+    let value = done?;
+    execute(connection, "RELEASE whole", [])?;
+    Ok(value)
+}
+
+pub(super) fn commit(
+    connection: &Connection,
+    org: &Organization,
+    steps: &[Operation],
+) -> Result<(), Failure> {
+    match steps {
+        [only] => apply(connection, org, only), // A step that fails has changed nothing.
+        steps => whole(connection, || steps.iter().try_for_each(|step| apply(connection, org, step))),
+    }
+}
+
+fn apply(connection: &Connection, org: &Organization, step: &Operation) -> Result<(), Failure> {
+    match step {
+        Operation::Put(new) => put(connection, org, new),
+        Operation::Delete(kind, id) => {
+            let sql = "DELETE FROM object WHERE org = ?1 AND kind = ?2 AND id = ?3";
+            let deleted = execute(connection, sql, params![org.as_str(), kind.as_str(), id])?;
+            present(deleted > 0, *kind, id)
+        }
+        Operation::DeleteTree(kind, id) => {
+            let deleted = execute(connection, &delete_tree_sql(), params![org.as_str(), kind.as_str(), id])?;
+            present(deleted > 0, *kind, id)
+        }
+        Operation::Require(kind, id) => {
+            let sql = "SELECT 1 FROM object WHERE org = ?1 AND kind = ?2 AND id = ?3";
+            let found = connection.prepare_cached(sql)?.exists(params![org.as_str(), kind.as_str(), id])?;
+            present(found, *kind, id)
+        }
+        Operation::RequireUnlocked(lock) => require_unlocked(connection, org, lock, None),
+    }
+}
+
+fn put(connection: &Connection, org: &Organization, put: &Put) -> Result<(), Failure> {
+    let Put { kind, id, parent, tag, created_at, body, state, lock, due_at, fence, expect: _ } = put;
+    let (org_text, kind, fence) = (org.as_str(), kind.as_str(), fence.map(|fence| fence as i64));
+    let mut find = connection.prepare_cached(
+        "SELECT seq, version, parent IS ?4 AND tag IS ?5 AND created_at = ?6 AND lock IS ?7 AND due_at IS ?8
+         FROM object WHERE org = ?1 AND kind = ?2 AND id = ?3",
+    )?;
+    let found: Option<(i64, i64, bool)> = find
+        .query_row(params![org_text, kind, id, parent, tag, created_at, lock, due_at], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+        .optional()?;
+    put.check(found.map(|(_, version, _)| version as u64))?;
+    if let Some(lock) = lock {
+        require_unlocked(connection, org, lock, found.map(|(seq, ..)| seq))?;
+    }
+    match found {
+        None => execute(
+            connection,
+            "INSERT INTO object
+             (org, kind, id, parent, tag, created_at, lock, due_at, version, fence, body, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ifnull(?9, 0), ?10, ?11)",
+            params![
+                org_text,
+                kind,
+                id,
+                parent,
+                tag,
+                created_at,
+                lock,
+                due_at,
+                fence,
+                &body[..],
+                state.as_deref()
+            ],
+        )?,
+        // Touches no indexed column, so no index is written.
+        Some((seq, _, true)) => execute(
+            connection,
+            "UPDATE object SET version = version + 1, fence = ifnull(?2, fence), body = ?3, state = ?4
+             WHERE seq = ?1",
+            params![seq, fence, &body[..], state.as_deref()],
+        )?,
+        Some((seq, _, false)) => execute(
+            connection,
+            "UPDATE object SET parent = ?5, tag = ?6, created_at = ?7, lock = ?8, due_at = ?9,
+             version = version + 1, fence = ifnull(?2, fence), body = ?3, state = ?4 WHERE seq = ?1",
+            params![seq, fence, &body[..], state.as_deref(), parent, tag, created_at, lock, due_at],
+        )?,
+    };
+    Ok(())
+}
+
+fn present(found: bool, kind: Kind, id: &str) -> Result<(), Failure> {
+    if found { Ok(()) } else { Err(StoreError::Missing { kind, id: id.to_owned() }.into()) }
+}
+
+fn require_unlocked(
+    connection: &Connection,
+    org: &Organization,
+    lock: &str,
+    own: Option<i64>,
+) -> Result<(), Failure> {
+    let mut statement =
+        connection.prepare_cached("SELECT id FROM object WHERE org = ?1 AND lock = ?2 AND seq IS NOT ?3")?;
+    let holder = statement.query_row(params![org.as_str(), lock, own], |row| row.get(0)).optional()?;
+    match holder {
+        Some(holder) => Err(StoreError::Locked { lock: lock.to_owned(), holder }.into()),
+        None => Ok(()),
+    }
+}
+
+/// Naming all the kinds lets the walk use the index of lists.
+fn delete_tree_sql() -> String {
+    let kinds = Kind::ALL.iter().map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ");
+    format!(
+        "WITH RECURSIVE tree (seq, id) AS (
+             SELECT seq, id FROM object WHERE org = ?1 AND kind = ?2 AND id = ?3
+             UNION
+             SELECT child.seq, child.id FROM tree CROSS JOIN object AS child
+             WHERE child.org = ?1 AND child.kind IN ({kinds}) AND child.parent = tree.id
+         )
+         DELETE FROM object WHERE seq IN (SELECT seq FROM tree)"
+    )
+}
+
+pub(super) fn claim(
+    connection: &Connection,
+    kind: Kind,
+    now_ms: i64,
+    lease_until_ms: i64,
+    limit: usize,
+) -> Result<Vec<(Organization, Document)>, Failure> {
+    let sql = format!(
+        "SELECT {COLUMNS}, org, seq FROM object WHERE kind = ?1 AND due_at <= ?2 ORDER BY due_at, seq LIMIT ?3"
+    );
+    let mut due = connection.prepare_cached(&sql)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let due = due.query_map(params![kind.as_str(), now_ms, limit], |row| {
+        Ok((Organization::new(row.get::<_, String>(8)?), document(kind, row)?, row.get::<_, i64>(9)?))
+    })?;
+    // All are read before the first is written: a row must not be met again at its new time.
+    let due = due.collect::<Result<Vec<_>, _>>()?;
+    let take = |(org, mut document, seq): (_, Document, _)| {
+        let sql = "UPDATE object SET due_at = ?2, fence = fence + 1, version = version + 1 WHERE seq = ?1";
+        execute(connection, sql, [seq, lease_until_ms])?;
+        document.due_at = Some(lease_until_ms);
+        document.fence += 1;
+        document.version += 1;
+        Ok((org, document))
+    };
+    whole(connection, || due.into_iter().map(take).collect())
+}
+
+pub(super) fn renew(connection: &Connection, leases: &[Lease], until_ms: i64) -> Result<Vec<bool>, Failure> {
+    let renew = |lease: &Lease| {
+        let changed = execute(
+            connection,
+            "UPDATE object SET due_at = :until
+             WHERE org = :org AND kind = :kind AND id = :id AND fence = :fence AND version = :version",
+            named_params! {
+                ":until": until_ms, ":org": lease.organization.as_str(), ":kind": lease.kind.as_str(),
+                ":id": lease.id, ":fence": lease.fence as i64, ":version": lease.version as i64,
+            },
+        )?;
+        Ok(changed > 0)
+    };
+    whole(connection, || leases.iter().map(renew).collect())
+}

@@ -1,0 +1,5 @@
+//! What a user of the crate sees.
+
+mod macros;
+mod registry;
+mod schema;

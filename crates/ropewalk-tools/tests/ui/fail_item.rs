@@ -1,0 +1,7 @@
+use ropewalk_tools::tool;
+
+/// No function.
+#[tool]
+struct State;
+
+fn main() {}
