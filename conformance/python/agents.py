@@ -86,6 +86,13 @@ def steps(client: OpenAI, run: Any) -> list[Any]:
     return list(client.beta.threads.runs.steps.list(run.id, thread_id=run.thread_id, order="asc"))
 
 
+def writing(client: OpenAI, run: Any) -> Any:
+    """Polls a run until its first step is there, which begins with the first word of the model."""
+    while not steps(client, run):
+        time.sleep(0.02)
+    return client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id)
+
+
 def texts(client: OpenAI, thread_id: str, role: str = "assistant") -> list[str]:
     """What somebody said in a thread, oldest first."""
     messages = client.beta.threads.messages.list(thread_id, order="asc")

@@ -165,7 +165,7 @@ def send(http: httpx.Client, request: str, body: Any, known: dict[str, str]) -> 
     return http.request(method, path, json=body)
 
 
-@pytest.mark.parametrize(("request_", "body", "expected"), REFUSED)
+@pytest.mark.parametrize(("request_", "body", "expected"), REFUSED, ids=range(len(REFUSED)))
 def test_a_bad_request_is_told_what_is_wrong(
     http: httpx.Client, known: dict[str, str], request_: str, body: Any, expected: Any
 ) -> None:

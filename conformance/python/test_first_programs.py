@@ -121,7 +121,7 @@ class Console(AssistantEventHandler):
         self.lines: list[str] = []
 
     def on_text_created(self, text: Any) -> None:
-        self.lines.append(f"assistant> {text.value}")
+        self.lines.append("assistant> ")
 
     def on_text_delta(self, delta: Any, snapshot: Any) -> None:
         self.lines[-1] += delta.value or ""

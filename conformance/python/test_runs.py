@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from agents import QUOTE, assistant, finished, settled, started, steps, texts, thread
+from agents import QUOTE, assistant, finished, settled, started, steps, texts, thread, writing
 from conftest import connect
 from openai import BadRequestError, OpenAI
 from upstream import Turn, Upstream, calls, hangs, refuses, says
@@ -30,11 +30,8 @@ def waiting(client: OpenAI, upstream: Upstream) -> Any:
 @pytest.fixture
 def hanging(client: OpenAI, upstream: Upstream) -> Iterator[tuple[Any, Turn]]:
     """A run whose model never comes to an end."""
-    answer = hangs("Never", " to end")
-    run = started(client, upstream.model(answer))
-    while not (written := steps(client, run)):
-        pass
-    assert written[0].type == "message_creation"
+    answer = hangs("Never")
+    run = writing(client, started(client, upstream.model(answer)))
     yield run, answer
     finished(client, run)
 
@@ -91,7 +88,7 @@ def test_a_cancel_stops_the_model_in_the_middle_of_its_answer(
     assert run.status == "cancelled" and answer.dropped.wait(10)
     [message] = client.beta.threads.messages.list(run.thread_id, run_id=run.id).data
     assert message.status == "incomplete" and message.incomplete_details.reason == "run_cancelled"
-    assert message.content[0].text.value == "Never to end" and message.incomplete_at
+    assert message.content[0].text.value == "Never" and message.incomplete_at
     [step] = steps(client, run)
     assert step.status == "cancelled" and step.step_details.message_creation.message_id == message.id
 
@@ -103,10 +100,8 @@ def test_a_finished_run_cannot_be_cancelled(client: OpenAI, upstream: Upstream) 
 
 
 def test_a_deleted_thread_takes_its_run_with_it(client: OpenAI, upstream: Upstream) -> None:
-    answer = hangs("Never", " to end")
-    run = started(client, upstream.model(answer))
-    while not steps(client, run):
-        pass
+    answer = hangs("Never")
+    run = writing(client, started(client, upstream.model(answer)))
     assert client.beta.threads.delete(run.thread_id).deleted
     assert answer.dropped.wait(10), "the upstream is still being read"
 

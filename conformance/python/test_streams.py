@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
 import httpx
 from agents import QUOTE, assistant, finished, outputs_for, steps, thread
-from openai import OpenAI
+from openai import AsyncOpenAI, OpenAI
 from ropewalk import Ropewalk
 from upstream import Upstream, breaks_off, calls, hangs, refuses, says
 from wire import connect, error, frames, order, play
@@ -173,7 +174,7 @@ def test_a_cancel_by_another_client_ends_the_stream(
         events = []
         for name, data in frames(response):
             events.append((name, data))
-            if name == "thread.message.delta" and len(events) == 9:
+            if name == "thread.message.delta" and data["delta"]["content"][0]["text"]["value"] == "Never":
                 cancelling = client.beta.threads.runs.cancel(events[0][1]["id"], thread_id=thread_id)
                 assert cancelling.status == "cancelling"
     assert order(events) == [
@@ -261,6 +262,18 @@ def test_stream_helpers_give_the_same_objects_as_the_api(client: OpenAI, upstrea
     [stored] = steps(client, run)
     assert (stored.id, stored.type) == (step.id, "message_creation")
     assert stored.step_details.message_creation.message_id == message.id
+
+
+def test_the_asynchronous_client_streams_too(client: OpenAI, upstream: Upstream) -> None:
+    clerk, thread_id = assistant(client, upstream.model(says("One", " rope", "."))), thread(client, "Begin.")
+
+    async def read() -> tuple[str, str]:
+        async with AsyncOpenAI(base_url=str(client.base_url), api_key=client.api_key) as slow:
+            async with slow.beta.threads.runs.stream(thread_id=thread_id, assistant_id=clerk) as stream:
+                text = "".join([delta async for delta in stream.text_deltas])
+                return text, (await stream.get_final_run()).status
+
+    assert asyncio.run(read()) == ("One rope.", "completed")
 
 
 def test_many_streams_at_once_stay_apart(client: OpenAI, http: httpx.Client, upstream: Upstream) -> None:

@@ -39,7 +39,7 @@ def refused(client: OpenAI, run: Any, **outputs: str) -> Any:
 def test_calls_of_one_step_are_answered_together(client: OpenAI, upstream: Upstream) -> None:
     run = waiting(client, upstream, two(), says("Both known."))
     run = client.beta.threads.runs.submit_tool_outputs_and_poll(
-        run.id, thread_id=run.thread_id, tool_outputs=outputs_for(run)
+        run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs_for(run)
     )
     assert run.status == "completed" and texts(client, run.thread_id) == ["Both known."]
     asked, answered = steps(client, run)
@@ -70,11 +70,11 @@ def test_a_model_may_call_round_after_round_and_its_usage_is_summed(client: Open
     for number in range(3):
         assert run.usage is None
         run = client.beta.threads.runs.submit_tool_outputs_and_poll(
-            run.id, thread_id=run.thread_id, tool_outputs=outputs_for(run)
+            run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs_for(run)
         )
         assert run.status == "requires_action"
     run = client.beta.threads.runs.submit_tool_outputs_and_poll(
-        run.id, thread_id=run.thread_id, tool_outputs=outputs_for(run)
+        run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs_for(run)
     )
     assert run.status == "completed"
     usage = (run.usage.prompt_tokens, run.usage.completion_tokens, run.usage.total_tokens)
@@ -138,7 +138,7 @@ def test_malformed_arguments_come_through_as_they_are_and_the_run_goes_on(
     [output] = outputs_for(run)
     assert "error" in output["output"]
     run = client.beta.threads.runs.submit_tool_outputs_and_poll(
-        run.id, thread_id=run.thread_id, tool_outputs=[output]
+        run_id=run.id, thread_id=run.thread_id, tool_outputs=[output]
     )
     assert run.status == "completed" and texts(client, run.thread_id) == ["Sorry."]
     asked, _ = steps(client, run)
@@ -150,7 +150,7 @@ def test_malformed_arguments_come_through_as_they_are_and_the_run_goes_on(
 def test_a_function_that_was_never_offered_is_the_clients_to_answer(client: OpenAI, upstream: Upstream) -> None:
     run = waiting(client, upstream, calls(("call_a", "launch", "{}")), says("I cannot."))
     run = client.beta.threads.runs.submit_tool_outputs_and_poll(
-        run.id, thread_id=run.thread_id, tool_outputs=outputs_for(run)
+        run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs_for(run)
     )
     assert run.status == "completed"
     assert "no such function" in upstream.requests[run.model][-1]["messages"][-1]["content"]

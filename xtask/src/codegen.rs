@@ -67,8 +67,10 @@ fn render(endpoints: &[EndpointInfo]) -> BTreeMap<String, String> {
     for row in endpoints {
         groups.entry(row.group).or_default().push(row);
     }
-    let mut files: BTreeMap<String, String> =
-        groups.iter().map(|(group, rows)| (format!("{FOLDER}/{group}.rs"), group_file(group, rows))).collect();
+    let mut files: BTreeMap<String, String> = groups
+        .iter()
+        .map(|(group, rows)| (format!("{FOLDER}/{group}.rs"), group_file(group, rows)))
+        .collect();
     files.insert(MODULE.to_owned(), module(groups.keys().copied()));
     files.insert(REFERENCE.to_owned(), reference(endpoints));
     files
@@ -147,7 +149,9 @@ fn methods(row: &EndpointInfo) -> Vec<String> {
     }
     if let Some(item) = row_type(row) {
         let all = Method {
-            doc: &format!("All rows of [`{verb}`](Self::{verb}), page after page; `limit` is that of a page."),
+            doc: &format!(
+                "All rows of [`{verb}`](Self::{verb}), page after page; `limit` is that of a page."
+            ),
             head: "pub fn all".to_owned(),
             parameters: parameters(row, &path),
             reply: format!("ReplyStream<{item}>"),
@@ -195,8 +199,11 @@ impl Method<'_> {
 
 /// Names and types of the ids in the path.
 fn path_arguments(row: &EndpointInfo) -> Vec<(String, String)> {
-    let names =
-        row.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')).map(str::to_owned);
+    let names = row
+        .path
+        .split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+        .map(str::to_owned);
     names.zip(row.path_types.iter().map(|name| format!("types::{name}"))).collect()
 }
 
@@ -251,7 +258,7 @@ All paths stand below `/v1`. Types are those of `ropewalk-types`, which has thei
             let beta = if row.beta { "Requests carry `OpenAI-Beta: assistants=v2`.\n\n" } else { "" };
             let _infallible = write!(
                 page,
-                "\n## {}\n\n{beta}| | operation | method | query | body | reply | |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+                "\n## {}\n\n{beta}| request | operation | method | query | body | reply | what it does |\n| --- | --- | --- | --- | --- | --- | --- |\n",
                 title[..1].to_uppercase() + &title[1..],
             );
         }

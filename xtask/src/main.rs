@@ -1,1 +1,48 @@
-fn main() {}
+//! The one door to the project's chores: `cargo xtask setup | demo | test | bench | codegen`.
+
+mod bench;
+mod codegen;
+mod demo;
+mod floors;
+mod process;
+mod setup;
+mod test;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+/// The project's chores.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Installs what the tests need, below `target/`; quick when it is there.
+    Setup,
+    /// Plays a conversation on an embedded runtime, with its tool call and its answer streamed.
+    Demo(demo::Demo),
+    /// Passes every test; stops at the first that fails and says what to do.
+    Test,
+    /// Measures the server beside a floor and a bare upstream; prints the tables of docs/performance.md.
+    Bench(bench::Bench),
+    /// Writes what follows from the endpoint table.
+    Codegen {
+        /// Only prove that it is fresh.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Setup => setup::run(),
+        Command::Demo(demo) => demo.run(),
+        Command::Test => test::run(),
+        Command::Bench(bench) => bench.run(),
+        Command::Codegen { check } => codegen::run(check),
+    }
+}

@@ -1,11 +1,145 @@
-use clap::Args;
+use std::{io::Write, path::PathBuf};
 
-/// Talks to an assistant from the terminal.
+use anyhow::Context;
+use clap::Args;
+use ropewalk::{
+    Client, CreateAssistant, CreateMessage, CreateRun, CreateThread, Embedded, ErrorObject, EventHandler,
+    Run, RunStatus, Text, TextDelta, ThreadId, async_trait,
+};
+use ropewalk_server::RuntimeOptions;
+use ropewalk_store::Store;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use crate::serve::model;
+
+/// Longest line that is taken from the terminal, in bytes.
+const MAX_LINE: u64 = 1024 * 1024;
+
+/// Talks to an assistant from the terminal, with a server or embedded.
+///
+/// Everything that is said stays in a thread, whose id is shown: give it back with `--thread` to go on.
 #[derive(Debug, Args)]
-pub(crate) struct Chat {}
+pub(crate) struct Chat {
+    /// Base URL of a server, `http://127.0.0.1:8484/v1` say. Without one the runtime is embedded.
+    #[arg(long, env = "OPENAI_BASE_URL", conflicts_with = "upstream")]
+    base_url: Option<String>,
+    /// Key for the server.
+    #[arg(long, env = "OPENAI_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+    /// Embedded: base URL of any Chat Completions server. Without one a script answers.
+    #[arg(long, env = "ROPEWALK_UPSTREAM")]
+    upstream: Option<String>,
+    /// Embedded: key for the upstream.
+    #[arg(long, env = "ROPEWALK_UPSTREAM_KEY", hide_env_values = true)]
+    upstream_key: Option<String>,
+    /// Embedded: where everything is kept. Without it, everything is forgotten at the end.
+    #[arg(long, env = "ROPEWALK_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// An assistant that is there already; without one, one is made.
+    #[arg(long)]
+    assistant: Option<String>,
+    /// A thread to go on with.
+    #[arg(long)]
+    thread: Option<String>,
+    /// The model of an assistant that is made.
+    #[arg(long, default_value = "gpt-4o")]
+    model: String,
+    /// What an assistant that is made is told first.
+    #[arg(long, default_value = "You are a helpful assistant. Answer briefly.")]
+    instructions: String,
+}
 
 impl Chat {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let client = self.client()?;
+        let assistant = match &self.assistant {
+            Some(id) => client.assistants().get(id.as_str()).await?,
+            None => {
+                let request = CreateAssistant::new(self.model.as_str()).instructions(&self.instructions);
+                client.assistants().create(request.name("ropewalk chat")).await?
+            }
+        };
+        let thread = match &self.thread {
+            Some(id) => client.threads().get(id.as_str()).await?,
+            None => client.threads().create(CreateThread::new()).await?,
+        };
+        note(&format!("{} on {}; an empty line ends it\n", assistant.id, thread.id));
+        let mut input = BufReader::new(tokio::io::stdin());
+        while let Some(line) = ask(&mut input).await? {
+            client.messages().create(&thread.id, CreateMessage::user(line)).await?;
+            answer(&client, &thread.id, CreateRun::new(&assistant.id)).await?;
+        }
         Ok(())
     }
+
+    fn client(&self) -> anyhow::Result<Client> {
+        if let Some(url) = &self.base_url {
+            let key = self.api_key.clone().unwrap_or_default();
+            return Ok(Client::builder().base_url(url).api_key(key).build()?);
+        }
+        let store = match &self.data_dir {
+            Some(folder) => Store::sqlite(folder)
+                .with_context(|| format!("the data folder {} cannot be used", folder.display()))?,
+            None => Store::in_memory(),
+        };
+        let model = model(self.upstream.as_deref(), self.upstream_key.clone())?;
+        Ok(Client::embedded(Embedded::new(store, model, RuntimeOptions::default())))
+    }
+}
+
+/// The next line of the user; `None` at the end.
+async fn ask(input: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> anyhow::Result<Option<String>> {
+    note("\nyou > ");
+    let mut line = Vec::new();
+    let mut bounded = tokio::io::AsyncReadExt::take(input, MAX_LINE);
+    bounded.read_until(b'\n', &mut line).await?;
+    let line = String::from_utf8_lossy(&line).trim().to_owned();
+    Ok((!line.is_empty()).then_some(line))
+}
+
+/// Streams one run to the terminal.
+async fn answer(client: &Client, thread: &ThreadId, run: CreateRun) -> anyhow::Result<()> {
+    let events = client.runs().create_stream(thread, run).await?;
+    let (_, snapshot) = events.drive(Terminal).await?;
+    // The terminal cannot run functions: a run that asks for one is let go, so that the thread is free.
+    if let Some(run) = snapshot.run().filter(|run| run.status == RunStatus::RequiresAction) {
+        note("[this assistant calls functions, which `chat` cannot run: the run is cancelled]\n");
+        client.runs().cancel(thread, &run.id).await?;
+        client.runs().wait(thread, &run.id).await?;
+    }
+    Ok(())
+}
+
+/// Prints an answer as it is written.
+struct Terminal;
+
+#[async_trait]
+impl EventHandler for Terminal {
+    async fn on_text_created(&mut self, _: &Text) {
+        note("assistant > ");
+    }
+
+    async fn on_text_delta(&mut self, delta: &TextDelta, _: &Text) {
+        let mut out = std::io::stdout();
+        // Nobody reads any more: no reason to stop the run.
+        let _unread =
+            out.write_all(delta.value.as_deref().unwrap_or_default().as_bytes()).and_then(|()| out.flush());
+    }
+
+    async fn on_run_done(&mut self, run: &Run) {
+        match &run.last_error {
+            Some(error) => note(&format!("\n[the run failed: {}]", error.message)),
+            None => note("\n"),
+        }
+    }
+
+    async fn on_error(&mut self, error: &ErrorObject) {
+        note(&format!("\n[{}]\n", error.message));
+    }
+}
+
+/// What is about the conversation goes to stderr: stdout is the answers.
+fn note(text: &str) {
+    let mut err = std::io::stderr();
+    let _unread = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }

@@ -72,8 +72,9 @@ impl Serve {
             .with_context(|| format!("the data folder {} cannot be used", data_dir.display()))?;
         let runtime = Runtime::new(store, model, options);
 
-        let listener =
-            TcpListener::bind(addresses.as_slice()).await.with_context(|| format!("cannot listen on {listen}"))?;
+        let listener = TcpListener::bind(addresses.as_slice())
+            .await
+            .with_context(|| format!("cannot listen on {listen}"))?;
         tracing::info!(data_dir = %data_dir.display(), "listening on http://{}", listener.local_addr()?);
         ropewalk_server::serve(listener, runtime, stop_signal()?, GRACE).await?;
         tracing::info!("stopped");

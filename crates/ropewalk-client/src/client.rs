@@ -150,9 +150,7 @@ pub(crate) async fn read<E: Endpoint>(
     let json = body.collect(MAX_REPLY_BYTES).await?;
     match serde_json::from_slice(&json) {
         Ok(reply) => Ok((reply, parts.headers)),
-        Err(source) => {
-            Err(ClientError::unreadable(E::INFO.operation_id, &parts.headers, source))
-        }
+        Err(source) => Err(ClientError::unreadable(E::INFO.operation_id, &parts.headers, source)),
     }
 }
 

@@ -3,7 +3,7 @@
 use futures_util::{TryStreamExt, stream};
 use ropewalk_types::{Endpoint, ListMessagesQuery, ListQuery, Page};
 
-use crate::{Client, ReplyStream};
+use crate::{Client, ClientError, ReplyStream};
 
 /// A query that can ask for the page behind a row.
 pub(crate) trait PageQuery {
@@ -30,17 +30,19 @@ where
     E::Query: Clone + PageQuery,
     T: Send + 'static,
 {
-    let pages = stream::try_unfold((client.clone(), path, Some(query)), async |(client, path, query)| {
-        let Some(mut query) = query else { return Ok(None) };
+    let start = Some((client.clone(), path, query));
+    let pages = stream::try_unfold(start, async |place| {
+        let Some((client, path, mut query)) = place else { return Ok::<_, ClientError>(None) };
         let page = client.call::<E>(path.clone(), query.clone(), ()).await?;
-        let before = query.after().take();
+        let here = query.after().take();
         // A server that names the same row again would keep us here for ever.
-        let last = page.last_id.filter(|id| page.has_more && !page.data.is_empty() && before.as_ref() != Some(id));
+        let last =
+            page.last_id.filter(|id| page.has_more && !page.data.is_empty() && here.as_ref() != Some(id));
         let next = last.map(|id| {
             *query.after() = Some(id);
-            query
+            (client, path, query)
         });
-        Ok(Some((stream::iter(page.data.into_iter().map(Ok)), (client, path, next))))
+        Ok(Some((stream::iter(page.data.into_iter().map(Ok)), next)))
     });
     ReplyStream::new(pages.try_flatten())
 }

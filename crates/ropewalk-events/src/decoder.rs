@@ -95,26 +95,34 @@ impl Decoder {
                 self.read += 1;
                 continue;
             }
-            let Some(len) = memchr2(b'\n', b'\r', rest) else {
-                self.head.extend_from_slice(rest);
+            // A blank line ends each frame, so it is worth a look before a search.
+            let end = if first == b'\n' { Some(0) } else { memchr2(b'\n', b'\r', rest) };
+            let line = &rest[..end.unwrap_or(rest.len())];
+            let frame_bytes = self.frame_bytes + self.head.len() + line.len();
+            if frame_bytes > self.max_frame_bytes {
+                return Err(self.fail());
+            }
+            let Some(end) = end else {
+                self.head.extend_from_slice(line);
                 self.read = self.chunk.len();
-                self.check(self.head.len())?;
                 continue;
             };
-            let line = &rest[..len];
-            self.after_cr = rest[len] == b'\r';
-            self.read += len + 1;
-            let (frame, len) = if self.head.is_empty() {
-                (self.draft.line(&self.chunk, line), len)
+            self.after_cr = rest[end] == b'\r';
+            self.read += end + 1;
+            if line.is_empty() && self.head.is_empty() {
+                self.frame_bytes = 0;
+                match self.draft.dispatch() {
+                    None => continue,
+                    frame => return Ok(frame),
+                }
+            }
+            self.frame_bytes = frame_bytes;
+            if self.head.is_empty() {
+                self.draft.line(&self.chunk, line);
             } else {
                 self.head.extend_from_slice(line);
                 let line = Bytes::from(mem::take(&mut self.head));
-                (self.draft.line(&line, &line), line.len())
-            };
-            self.check(len)?;
-            self.frame_bytes = if len == 0 { 0 } else { self.frame_bytes + len };
-            if frame.is_some() {
-                return Ok(frame);
+                self.draft.line(&line, &line);
             }
         }
     }
@@ -134,14 +142,10 @@ impl Decoder {
         self.draft.retry
     }
 
-    /// Ends the decoder if `more` bytes make the frame too long.
-    #[inline]
-    fn check(&mut self, more: usize) -> Result<(), DecodeError> {
-        if self.frame_bytes + more <= self.max_frame_bytes {
-            return Ok(());
-        }
+    #[cold]
+    fn fail(&mut self) -> DecodeError {
         let max_frame_bytes = self.max_frame_bytes;
         *self = Self { ended: true, ..Self::with_limit(max_frame_bytes) };
-        Err(DecodeError { max_frame_bytes })
+        DecodeError { max_frame_bytes }
     }
 }

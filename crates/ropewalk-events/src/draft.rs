@@ -3,7 +3,7 @@ use std::{mem, time::Duration};
 use bytes::Bytes;
 use memchr::memchr;
 
-use crate::Utf8Bytes;
+use crate::{Event, Utf8Bytes};
 
 /// One record of an event stream, as the standard dispatches it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -19,7 +19,7 @@ pub struct Frame {
 /// What the lines since the last blank one add up to, and what outlives them.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
-    event: Utf8Bytes,
+    event: Option<Utf8Bytes>,
     data: Data,
     id: Option<Utf8Bytes>,
     /// The id of the last record that ended: an id of a record that is cut off does not count.
@@ -38,14 +38,11 @@ enum Data {
 }
 
 impl Draft {
-    /// Takes one line, a part of `chunk` without its end; a blank one ends the frame.
+    /// Takes one line that is not blank, a part of `chunk` without its end.
     #[inline]
-    pub(crate) fn line(&mut self, chunk: &Bytes, mut line: &[u8]) -> Option<Frame> {
+    pub(crate) fn line(&mut self, chunk: &Bytes, mut line: &[u8]) {
         if !mem::replace(&mut self.past_first_line, true) {
             line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
-        }
-        if line.is_empty() {
-            return self.dispatch();
         }
         // No field name that counts is longer than `event`.
         let (name, value) = match line.iter().take(6).position(|byte| *byte == b':') {
@@ -55,40 +52,50 @@ impl Draft {
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match name {
             b"data" => self.data.push(Utf8Bytes::from_part(chunk, value)),
-            b"event" => self.event = Utf8Bytes::from_part(chunk, value),
+            b"event" => self.event = Some(name_of(chunk, value)),
             b"id" if memchr(0, value).is_none() => self.id = Some(Utf8Bytes::from_part(chunk, value)),
             b"retry" => self.retry = milliseconds(value).or(self.retry),
             _ => {}
         }
-        None
     }
 
-    fn dispatch(&mut self) -> Option<Frame> {
+    /// Takes a blank line, which ends the frame, if there is one.
+    #[inline]
+    pub(crate) fn dispatch(&mut self) -> Option<Frame> {
+        self.past_first_line = true;
         if let Some(id) = self.id.take() {
             self.last_id = id;
         }
-        let event = mem::take(&mut self.event);
+        let event = self.event.take().unwrap_or(Utf8Bytes::from_static("message"));
         let data = match mem::take(&mut self.data) {
             Data::None => return None,
             Data::Line(line) => line,
             Data::Lines(lines) => lines.into(),
         };
-        let event = if event.is_empty() { Utf8Bytes::from_static("message") } else { event };
         Some(Frame { event, data, id: self.last_id.clone() })
     }
 }
 
 impl Data {
+    #[inline]
     fn push(&mut self, line: Utf8Bytes) {
-        *self = match mem::take(self) {
-            Self::None => Self::Line(line),
-            Self::Line(first) => Self::Lines([&first, "\n", &line].concat()),
-            Self::Lines(mut lines) => {
+        match self {
+            Self::None => *self = Self::Line(line),
+            Self::Line(first) => *self = Self::Lines([first, "\n", &line].concat()),
+            Self::Lines(lines) => {
                 lines.push('\n');
                 lines.push_str(&line);
-                Self::Lines(lines)
             }
-        };
+        }
+    }
+}
+
+/// The name `value`; the names of our own events are shared by all, as to count each use would cost more than to
+/// know it.
+fn name_of(chunk: &Bytes, value: &[u8]) -> Utf8Bytes {
+    match Event::known_name(value) {
+        Some(name) => Utf8Bytes::from_static(name),
+        None => Utf8Bytes::from_part(chunk, value),
     }
 }
 

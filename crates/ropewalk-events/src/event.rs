@@ -41,6 +41,14 @@ macro_rules! events {
                 }
             }
 
+            /// `name`, if it is one of the table, or no name at all.
+            pub(crate) fn known_name(name: &[u8]) -> Option<&'static str> {
+                $(if name == $name.as_bytes() {
+                    return Some($name);
+                })*
+                name.is_empty().then_some("message")
+            }
+
             /// Reads `frame`.
             ///
             /// An error is read in each of its forms: bare, within an `error` member, without a name, as text.

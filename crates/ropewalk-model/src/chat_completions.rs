@@ -65,6 +65,7 @@ impl ChatCompletions {
     }
 
     /// The server at `base_url` over a transport of your own, which brings the key, the retries and the timeouts.
+    /// A key that is not known here cannot be struck out of what the server says.
     ///
     /// # Errors
     ///

@@ -21,9 +21,9 @@ pub enum ModelEvent {
 pub struct ToolCallPart {
     /// Which call of this answer, from 0.
     pub index: u32,
-    /// The call's id, with its first part; `None` there too if the server gave none.
+    /// The call's id, once; in no part at all if the server gave none.
     pub id: Option<String>,
-    /// The function's name, with its first part.
+    /// The function's name, once.
     pub name: Option<String>,
     /// More of the arguments' JSON, as the model wrote it: not always valid.
     pub arguments: String,

@@ -17,7 +17,7 @@ pub type ModelStream = Pin<Box<dyn Stream<Item = Result<ModelEvent, ModelError>>
 ///   An answer that breaks off is an error of the kind `Interrupted`, never a silent end.
 /// - **Usage comes once,** right before the finish, if the model tells it at all.
 /// - **Tool calls are dense:** their indexes count from 0 in order of appearance. The id and the name of a call come
-///   once, with its first part; the arguments of all its parts are one text.
+///   once, as early as they are known; the arguments of all its parts are one text.
 /// - **It has no hidden life:** dropping the stream, or the future that makes it, ends the work.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ropewalk_model::{ChatMessage, ChatPart, ModelRequest};
 use ropewalk_types::{
     Function, IncompleteReason, Message, MessageContent, MessageId, MessageStatus, Role, Run, RunStep,
-    RunStepStatus, StepDetails, Tool, ToolCallRecord, ToolChoice, ToolChoiceMode, TruncationKind,
+    RunStepStatus, StepDetails, Tool, ToolCallRecord, ToolChoice, ToolChoiceMode, TruncationKind, Usage,
 };
 use serde_json::json;
 
@@ -18,8 +18,8 @@ pub const BUILT_IN_TOOLS: [&str; 2] = ["code_interpreter", "file_search"];
 ///
 /// `steps` are the run's own, oldest first. `messages` are those of its thread, oldest first, the run's own
 /// included: these are placed where their steps stand. Messages that were cut short by a fault or a cancel are
-/// left out.
-pub fn model_request(run: &Run, steps: &[RunStep], messages: &[Message]) -> ModelRequest {
+/// left out. `spent` is what the run's model calls cost so far: the model may write what is left of its budget.
+pub fn model_request(run: &Run, steps: &[RunStep], messages: &[Message], spent: Usage) -> ModelRequest {
     let mut request = ModelRequest::new(run.model.clone());
     if !run.instructions.is_empty() {
         request.messages.push(ChatMessage::System(run.instructions.clone()));
@@ -35,10 +35,13 @@ pub fn model_request(run: &Run, steps: &[RunStep], messages: &[Message]) -> Mode
 
     request.tools = run.tools.iter().filter_map(as_function).collect();
     // A forced choice holds for the first turn: held for longer, the run could never answer.
-    request.tool_choice = run.tool_choice.clone().filter(|choice| {
-        steps.is_empty() || matches!(choice, ToolChoice::Mode(ToolChoiceMode::None))
-    });
+    request.tool_choice = run
+        .tool_choice
+        .clone()
+        .filter(|choice| steps.is_empty() || matches!(choice, ToolChoice::Mode(ToolChoiceMode::None)));
     request.parallel_tool_calls = Some(run.parallel_tool_calls);
+    request.max_completion_tokens =
+        run.max_completion_tokens.map(|budget| budget.saturating_sub(spent.completion_tokens));
     request.temperature = run.temperature;
     request.top_p = run.top_p;
     request.response_format = run.response_format.clone();
@@ -58,7 +61,10 @@ fn longest_history(run: &Run) -> usize {
 
 fn is_whole(message: &Message) -> bool {
     let cut_by_limit = |message: &Message| {
-        message.incomplete_details.as_ref().is_some_and(|details| details.reason == IncompleteReason::MaxTokens)
+        message
+            .incomplete_details
+            .as_ref()
+            .is_some_and(|details| details.reason == IncompleteReason::MaxTokens)
     };
     match message.status {
         MessageStatus::Completed => true,
@@ -112,10 +118,9 @@ fn add_steps(steps: &[RunStep], own: &HashMap<&MessageId, &Message>, chat: &mut 
 
 fn tool_output(record: &ToolCallRecord) -> Option<ChatMessage> {
     match record {
-        ToolCallRecord::Function { id, function } => Some(ChatMessage::Tool {
-            call: id.clone(),
-            output: function.output.clone().unwrap_or_default(),
-        }),
+        ToolCallRecord::Function { id, function } => {
+            Some(ChatMessage::Tool { call: id.clone(), output: function.output.clone().unwrap_or_default() })
+        }
         _ => None,
     }
 }
@@ -151,10 +156,7 @@ fn as_function(tool: &Tool) -> Option<Function> {
 /// Whether a model that calls `name` in `run` wants a built-in tool which this server does not have.
 pub(crate) fn is_missing_built_in(run: &Run, name: &str) -> bool {
     BUILT_IN_TOOLS.contains(&name)
-        && run
-            .tools
-            .iter()
-            .any(|tool| !matches!(tool, Tool::Function { .. }) && tool.name() == Some(name))
+        && run.tools.iter().any(|tool| !matches!(tool, Tool::Function { .. }) && tool.name() == Some(name))
 }
 
 /// The built-in tool that `run` forces the model to use, if it does.

@@ -286,12 +286,7 @@ impl Engine {
         Err(RunError::Store(StoreError::Busy))
     }
 
-    async fn load(
-        &self,
-        scope: &Scope,
-        thread: &ThreadId,
-        run: &RunId,
-    ) -> Result<(Run, Document), RunError> {
+    async fn load(&self, scope: &Scope, thread: &ThreadId, run: &RunId) -> Result<(Run, Document), RunError> {
         let stored = record::get::<Run>(scope, Kind::Run, run.as_str()).await?;
         let on_thread = stored.filter(|(stored, _)| stored.thread_id == *thread);
         on_thread.ok_or_else(|| RunError::NoRun(run.clone()))

@@ -69,7 +69,8 @@ impl Execution {
     /// One model call, to its end.
     async fn turn(&mut self) -> Result<Next, RunError> {
         let messages = record::history(&self.scope, &self.machine.run().thread_id).await?;
-        let request = model_request(self.machine.run(), self.machine.steps(), &messages);
+        let request =
+            model_request(self.machine.run(), self.machine.steps(), &messages, self.machine.state().usage);
         drop(messages);
         let deadline = sleep_until(self.deadline());
         tokio::pin!(deadline);
@@ -143,7 +144,8 @@ impl Execution {
                 Err(error) => error,
             };
             match error {
-                StoreError::Conflict { kind: Kind::Run, .. } | StoreError::Missing { kind: Kind::Run, .. } => {
+                StoreError::Conflict { kind: Kind::Run, .. }
+                | StoreError::Missing { kind: Kind::Run, .. } => {
                     if self.look_again().await?.is_some() {
                         self.machine.overtaken_by_cancel(&self.shared.context(), effects);
                     }

@@ -5,9 +5,9 @@
 
 mod effects;
 mod ending;
-mod turn;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 pub use effects::{Change, Context, Effects, Next};
 use ropewalk_events::Event;
@@ -139,7 +139,9 @@ impl Machine {
             Input::Model(event) if self.run.status == RunStatus::InProgress => {
                 self.model_said(event, context, effects);
             }
-            Input::ModelEnded if self.run.status == RunStatus::InProgress => self.turn_ended(context, effects),
+            Input::ModelEnded if self.run.status == RunStatus::InProgress => {
+                self.turn_ended(context, effects)
+            }
             Input::ModelFailed(failure) if self.run.status == RunStatus::InProgress => {
                 self.end(Ending::Failed(failure), context, effects);
             }

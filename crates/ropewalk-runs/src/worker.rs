@@ -66,7 +66,8 @@ impl Engine {
     async fn take_over_due_runs(&self) {
         loop {
             let now = self.shared.clock.now_ms();
-            let claims = match self.shared.store.claim(Kind::Run, now, self.shared.lease_end(), CLAIMS).await {
+            let claims = match self.shared.store.claim(Kind::Run, now, self.shared.lease_end(), CLAIMS).await
+            {
                 Ok(claims) => claims,
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "no run could be claimed");

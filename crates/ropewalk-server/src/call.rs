@@ -134,10 +134,7 @@ fn require_beta(headers: &HeaderMap) -> Result<(), ApiError> {
     }
     let message = "You must provide the 'OpenAI-Beta' header to access the Assistants API. Please try again by \
                    setting the header 'OpenAI-Beta: assistants=v2'.";
-    Err(ApiError::new(
-        StatusCode::BAD_REQUEST,
-        ErrorObject::invalid_request(message).code("invalid_beta"),
-    ))
+    Err(ApiError::new(StatusCode::BAD_REQUEST, ErrorObject::invalid_request(message).code("invalid_beta")))
 }
 
 fn bad_id(error: PathError) -> ApiError {

@@ -63,16 +63,20 @@ fn explain_text(path: &str, text: &str) -> ApiError {
         text.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
     {
         let got = kind_of(got);
-        let message =
-            format!("Invalid type for '{path}': expected {}, but got {got} instead.", expectation(expected));
+        let message = format!(
+            "Invalid type for '{path}': expected {}, but got {got} instead.",
+            expectation(path, expected)
+        );
         return ApiError::bad_field(path, "invalid_type", message);
     }
     if text.contains("did not match any variant") {
         let message = format!("Invalid type for '{path}': the value has none of the forms that fit here.");
         return ApiError::bad_field(path, "invalid_type", message);
     }
-    if text.contains("invalid digit") || text.contains("number too") || text.contains("cannot parse integer") {
-        let message = format!("Invalid type for '{path}': expected an integer, but got something else instead.");
+    if text.contains("invalid digit") || text.contains("number too") || text.contains("cannot parse integer")
+    {
+        let message =
+            format!("Invalid type for '{path}': expected an integer, but got something else instead.");
         return ApiError::bad_field(path, "invalid_type", message);
     }
     ApiError::bad_field(path, "invalid_value", format!("Invalid value for '{path}': {text}."))
@@ -110,8 +114,9 @@ fn kind_of(got: &str) -> &'static str {
 }
 
 /// What was expected, in the API's words: serde says `a string`, `u32`, `a map`, `struct CreateThread`.
-fn expectation(expected: &str) -> &str {
+fn expectation<'a>(path: &str, expected: &'a str) -> &'a str {
     match expected {
+        "a map" if path.ends_with("metadata") => "a metadata object",
         "u32" | "u64" | "i64" => "an integer",
         "f64" => "a decimal",
         "a map" => "an object",

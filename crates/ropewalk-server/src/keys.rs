@@ -84,7 +84,11 @@ impl Keys {
                 return Err(KeysError::Entry(position));
             }
         }
-        if organizations.is_empty() { Err(KeysError::Empty) } else { Ok(Self { organizations: Some(organizations) }) }
+        if organizations.is_empty() {
+            Err(KeysError::Empty)
+        } else {
+            Ok(Self { organizations: Some(organizations) })
+        }
     }
 
     /// Whether any key is let in.

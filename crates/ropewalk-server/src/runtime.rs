@@ -70,7 +70,8 @@ impl Runtime {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
     ) -> Self {
-        let engine = Engine::new(store.clone(), model.clone(), clock.clone(), ids.clone(), options.engine.clone());
+        let engine =
+            Engine::new(store.clone(), model.clone(), clock.clone(), ids.clone(), options.engine.clone());
         Self(Arc::new(Inner { store, model, engine, options, clock, ids: Arc::new(Ids(ids)) }))
     }
 

@@ -143,8 +143,9 @@ fn sampling(temperature: Option<f64>, top_p: Option<f64>) -> Check {
 fn decimal(path: &str, value: Option<f64>, most: f64) -> Check {
     let Some(value) = value else { return Ok(()) };
     let out = |side: &str, bound: String, code: &str| {
-        let message =
-            format!("Invalid '{path}': decimal {side} value. Expected a value {bound}, but got {value} instead.");
+        let message = format!(
+            "Invalid '{path}': decimal {side} value. Expected a value {bound}, but got {value} instead."
+        );
         Err(ApiError::bad_field(path, code, message))
     };
     if value > most {
@@ -210,7 +211,8 @@ fn unfit_tool(path: &str, value: &Value) -> ApiError {
         Some("function") if value.get("function").is_none() => missing("function"),
         Some("function") if value["function"].get("name").is_none() => missing("function.name"),
         Some(known) if TOOL_TYPES.contains(&known) => {
-            let message = format!("Invalid type for '{path}': a field of this {known} tool has a wrong type.");
+            let message =
+                format!("Invalid type for '{path}': a field of this {known} tool has a wrong type.");
             ApiError::bad_field(path, "invalid_type", message)
         }
         word => unsupported_value(&format!("{path}.type"), word.unwrap_or_default(), &TOOL_TYPES),

@@ -47,3 +47,17 @@ impl Scope {
         self.backend.commit(&self.organization, batch).await
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::{MockBackend, Store};
+
+    #[tokio::test]
+    async fn a_scope_speaks_for_its_organisation() {
+        let mut backend = MockBackend::new();
+        backend.expect_get().withf(|org, ..| org.as_str() == "rope").returning(|_, _, _| Ok(None));
+        let scope = Store::new(backend).scope(Organization::new("rope"));
+        assert_eq!(scope.get(Kind::Run, "run").await.unwrap(), None);
+    }
+}

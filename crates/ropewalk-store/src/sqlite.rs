@@ -117,7 +117,7 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Failure> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.execute_batch(
         "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
-         PRAGMA cache_size = -8192;",
+         PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4000;",
     )?;
     Ok(connection)
 }

@@ -44,7 +44,10 @@ impl ToolFn {
         let arguments = (function.sig.inputs.iter_mut())
             .filter_map(|input| match input {
                 FnArg::Receiver(receiver) => {
-                    mistakes.add(receiver, "a tool is a free function: keep state with `tool_fn` or your own `Tool`");
+                    mistakes.add(
+                        receiver,
+                        "a tool is a free function: keep state with `tool_fn` or your own `Tool`",
+                    );
                     None
                 }
                 FnArg::Typed(argument) => Some(Argument::parse(argument, &mut mistakes)),

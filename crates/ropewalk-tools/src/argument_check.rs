@@ -10,7 +10,9 @@ use schemars::{
 };
 use serde_json::{Value, json};
 
-use crate::{call_error::CallError, error::BoxError, near_json::mend, registry::MAX_BYTES, strict::admits_null};
+use crate::{
+    call_error::CallError, error::BoxError, near_json::mend, registry::MAX_BYTES, strict::admits_null,
+};
 
 /// Most mistakes told at once.
 const MAX_MISTAKES: usize = 8;
@@ -47,8 +49,12 @@ impl ArgumentCheck {
         }
 
         let mistakes = self.0.iter_errors(&arguments).take(MAX_MISTAKES);
-        let mistakes: Vec<_> = mistakes.map(|error| located(&error, &Location::new())).collect();
-        if mistakes.is_empty() { Ok(arguments) } else { Err(CallError::Wrong(mistakes.join("; "))) }
+        let mistakes: Vec<_> = mistakes.collect();
+        if mistakes.is_empty() {
+            Ok(arguments)
+        } else {
+            Err(CallError::Wrong(all(&mistakes, &Location::new())))
+        }
     }
 }
 
@@ -60,7 +66,8 @@ impl Transform for NullMayBeAbsent {
         transform_subschemas(self, schema);
         let properties = schema.get("properties").cloned().unwrap_or_default();
         if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
-            required.retain(|name| !name.as_str().and_then(|name| properties.get(name)).is_some_and(admits_null));
+            required
+                .retain(|name| !name.as_str().and_then(|name| properties.get(name)).is_some_and(admits_null));
         }
     }
 }
@@ -68,7 +75,23 @@ impl Transform for NullMayBeAbsent {
 /// What is wrong, and where unless that is `here`.
 fn located(error: &ValidationError<'_>, here: &Location) -> String {
     let path = error.instance_path();
-    if path == here { wanted(error) } else { format!("`{path}`: {}", wanted(error)) }
+    match error.kind() {
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
+            let ways = closest(context, path);
+            // If it is clear which way was meant, its mistakes stand for themselves.
+            let from = if ways.len() == 1 { here } else { path };
+            let ways: Vec<_> = ways.into_iter().map(|mistakes| all(mistakes, from)).collect();
+            let ways = ways.join(" or ").replace(" or expected ", " or ");
+            if from == path && path != here { format!("`{path}`: {ways}") } else { ways }
+        }
+        _ if path == here => wanted(error),
+        _ => format!("`{path}`: {}", wanted(error)),
+    }
+}
+
+/// All that is wrong with one way to read a value.
+fn all(mistakes: &[ValidationError<'_>], here: &Location) -> String {
+    mistakes.iter().map(|mistake| located(mistake, here)).collect::<Vec<_>>().join("; ")
 }
 
 /// What was expected in place of what is wrong.
@@ -76,36 +99,28 @@ fn wanted(error: &ValidationError<'_>) -> String {
     match error.kind() {
         Kind::Type { kind: TypeKind::Single(ty) } => format!("expected {ty}"),
         Kind::Type { kind: TypeKind::Multiple(types) } => {
-            let types: Vec<_> = types.iter().map(|ty| ty.to_string()).collect();
-            format!("expected {}", types.join(" or "))
+            format!("expected {}", types.iter().map(|ty| ty.as_str()).collect::<Vec<_>>().join(" or "))
         }
         Kind::Constant { expected_value } => format!("expected {expected_value}"),
         Kind::Enum { options } => format!("expected one of {options}"),
-        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
-            let here = error.instance_path();
-            let mut ways: Vec<_> = closest(context, here)
-                .map(|branch| branch.iter().map(|error| located(error, here)).collect::<Vec<_>>().join(" and "))
-                .collect();
-            ways.dedup();
-            ways.join(" or ").replace(" or expected ", " or ")
-        }
+        Kind::Required { property } => format!("{property} is missing"),
+        Kind::AdditionalProperties { unexpected } => format!("there is no `{}`", unexpected.join("`, no `")),
         _ => error.masked().to_string(),
     }
 }
 
-/// The branches of a choice that the value comes closest to: of the right type if there are any, then with the
-/// fewest mistakes. The model most likely meant one of them.
+/// The branches of a choice that the value at `here` comes closest to: of the right type if there are any, then with
+/// the fewest mistakes. The model most likely meant one of them.
 fn closest<'a>(
     branches: &'a [Vec<ValidationError<'static>>],
     here: &Location,
-) -> impl Iterator<Item = &'a Vec<ValidationError<'static>>> {
-    let distance = |branch: &Vec<ValidationError<'_>>| {
-        let wrong_type =
-            |error: &ValidationError<'_>| matches!(error.kind(), Kind::Type { .. }) && error.instance_path() == here;
-        (branch.iter().any(wrong_type), branch.len())
+) -> Vec<&'a Vec<ValidationError<'static>>> {
+    let is_other_type = |error: &ValidationError<'_>| {
+        matches!(error.kind(), Kind::Type { .. }) && error.instance_path() == here
     };
+    let distance = |branch: &Vec<_>| (branch.iter().any(is_other_type), branch.len());
     let least = branches.iter().map(distance).min();
-    branches.iter().filter(move |branch| Some(distance(branch)) == least)
+    branches.iter().filter(|branch| Some(distance(branch)) == least).collect()
 }
 
 #[cfg(test)]
@@ -167,7 +182,9 @@ mod tests {
     #[test]
     fn text_that_nests_too_deep_is_refused() {
         let check = ArgumentCheck::new(&Function::new("f")).unwrap();
-        for text in ["[".repeat(MAX_BYTES), "{\"a\":".repeat(100_000), format!("'{}", "[".repeat(MAX_BYTES - 1))] {
+        for text in
+            ["[".repeat(MAX_BYTES), "{\"a\":".repeat(100_000), format!("'{}", "[".repeat(MAX_BYTES - 1))]
+        {
             assert!(matches!(check.read(&text), Err(CallError::NotJson(_))));
         }
         assert!(matches!(check.read(&" ".repeat(MAX_BYTES + 1)), Err(CallError::ArgumentsTooLong(_))));

@@ -117,7 +117,9 @@ impl Registry {
 
     /// Answers `calls` side by side, 16 at a time; the outputs are in the order of the calls.
     pub async fn call_all(&self, calls: &[ToolCall], context: &ToolContext) -> Vec<ToolOutput> {
-        stream::iter(calls).map(|call| self.call(call, context)).buffered(MAX_AT_ONCE).collect().await
+        // Collected first: a closure in the stream would keep this future from being `Send`.
+        let calls: Vec<_> = calls.iter().map(|call| self.call(call, context)).collect();
+        stream::iter(calls).buffered(MAX_AT_ONCE).collect().await
     }
 
     fn find(&self, name: &str) -> Option<&Registered> {
@@ -148,6 +150,7 @@ impl fmt::Debug for Registry {
 
 /// What a panic said.
 fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("it did not say why").to_owned()
 }

@@ -11,7 +11,15 @@ use crate::{SchemaError, strict_check::check_strict};
 
 /// Keywords that say nothing a model is held to, or that strict form rejects and serde does without.
 const DROPPED: [&str; 10] = [
-    "$comment", "$schema", "default", "deprecated", "examples", "format", "readOnly", "title", "uniqueItems",
+    "$comment",
+    "$schema",
+    "default",
+    "deprecated",
+    "examples",
+    "format",
+    "readOnly",
+    "title",
+    "uniqueItems",
     "writeOnly",
 ];
 
@@ -124,7 +132,10 @@ fn close(schema: &mut Map<String, Value>) {
     let properties = schema.entry("properties").or_insert_with(|| json!({}));
     let Some(properties) = properties.as_object_mut() else { return };
     for (name, property) in properties.iter_mut() {
-        if !is_required(name) && !admits_null(property) && let Some(property) = property.as_object_mut() {
+        if !is_required(name)
+            && !admits_null(property)
+            && let Some(property) = property.as_object_mut()
+        {
             make_nullable(property);
         }
     }
@@ -138,7 +149,11 @@ fn close(schema: &mut Map<String, Value>) {
 
 /// Admits `null` beside what `schema` admits.
 fn make_nullable(schema: &mut Map<String, Value>) {
-    into_any_of(schema, [json!({"type": "null"})]);
+    let null = json!({"type": "null"});
+    match schema.get_mut("anyOf").and_then(Value::as_array_mut) {
+        Some(branches) => branches.push(null),
+        None => into_any_of(schema, [null]),
+    }
 }
 
 /// Moves `schema` into an `anyOf` with `others`; its description stays outside.

@@ -4,9 +4,28 @@ use crate::SchemaError;
 
 /// The keywords of strict form.
 const KEYWORDS: [&str; 22] = [
-    "$defs", "$ref", "additionalProperties", "anyOf", "const", "description", "enum", "exclusiveMaximum",
-    "exclusiveMinimum", "format", "items", "maxItems", "maxLength", "maximum", "minItems", "minLength", "minimum",
-    "multipleOf", "pattern", "properties", "required", "type",
+    "$defs",
+    "$ref",
+    "additionalProperties",
+    "anyOf",
+    "const",
+    "description",
+    "enum",
+    "exclusiveMaximum",
+    "exclusiveMinimum",
+    "format",
+    "items",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minimum",
+    "multipleOf",
+    "pattern",
+    "properties",
+    "required",
+    "type",
 ];
 
 /// Checks that `schema` is one of an object, in strict form.
@@ -27,7 +46,9 @@ fn check(schema: &Value, path: &str) -> Result<(), SchemaError> {
     let Some(members) = schema.as_object() else { return Err(error(path, ANY)) };
     let has = |keyword| members.contains_key(keyword);
     let is_type = |name: &str| {
-        members.get("type").is_some_and(|ty| ty == name || ty.as_array().is_some_and(|ty| ty.contains(&json!(name))))
+        members
+            .get("type")
+            .is_some_and(|ty| ty == name || ty.as_array().is_some_and(|ty| ty.contains(&json!(name))))
     };
 
     if has("prefixItems") {
@@ -36,7 +57,8 @@ fn check(schema: &Value, path: &str) -> Result<(), SchemaError> {
     if let Some(keyword) = members.keys().find(|keyword| !KEYWORDS.contains(&keyword.as_str())) {
         return Err(error(path, format!("uses `{keyword}`, which strict form has not")));
     }
-    if !["type", "anyOf", "enum", "const", "$ref"].into_iter().any(has) || (is_type("array") && !has("items")) {
+    if !["type", "anyOf", "enum", "const", "$ref"].into_iter().any(has) || (is_type("array") && !has("items"))
+    {
         return Err(error(path, ANY));
     }
     if is_type("object") {
@@ -49,7 +71,8 @@ fn check(schema: &Value, path: &str) -> Result<(), SchemaError> {
         let required = members.get("required").and_then(Value::as_array);
         let is_required = |name| required.is_some_and(|names| names.iter().any(|other| other == name));
         let properties = members.get("properties").and_then(Value::as_object);
-        if let Some(name) = properties.into_iter().flat_map(|all| all.keys()).find(|name| !is_required(*name)) {
+        if let Some(name) = properties.into_iter().flat_map(|all| all.keys()).find(|name| !is_required(*name))
+        {
             return Err(error(path, format!("does not require `{name}`: make it required and nullable")));
         }
     }

@@ -47,11 +47,8 @@ impl DirectLeaf {
             match kept.exchange(request).await {
                 Ok(response) => return Ok(self.hand_on(host, kept, response)),
                 Err(lost) => {
-                    let again = lost.request.map(|request| *request).or(if kept.is_unanswered() {
-                        spare
-                    } else {
-                        None
-                    });
+                    let unanswered = kept.is_unanswered();
+                    let again = lost.request.map(|request| *request).or(spare.filter(|_| unanswered));
                     request = again.ok_or(lost.error)?;
                 }
             }

@@ -12,21 +12,16 @@ use crate::{
 
 /// Cuts text between characters.
 fn pieces(text: &str, lengths: &[usize]) -> Vec<String> {
-    let ends: Vec<char> = text.chars().collect();
-    let mut rest = &ends[..];
+    let mut lengths = lengths.iter().cycle();
+    let mut rest = text.chars().peekable();
     let mut pieces = Vec::new();
-    for length in lengths.iter().cycle().filter(|_| !text.is_empty()) {
-        let (piece, behind) = rest.split_at((*length).min(rest.len()));
-        pieces.push(piece.iter().collect());
-        rest = behind;
-        if rest.is_empty() {
-            break;
-        }
+    while rest.peek().is_some() {
+        pieces.push(lengths.next().map(|length| rest.by_ref().take(*length).collect()).unwrap_or_default());
     }
     pieces
 }
 
-/// `part` with its index and nothing to add, then `more` at the same place.
+/// `first`, then `more` at the same place, each with its index and kind.
 fn parts(index: usize, kind: &str, first: Value, more: impl IntoIterator<Item = Value>) -> Vec<Value> {
     let mut first = first;
     (first["index"], first["type"]) = (json!(index), json!(kind));

@@ -32,6 +32,7 @@ enum State {
 }
 
 /// How an answer comes.
+#[expect(clippy::large_enum_variant, reason = "the stream around it is boxed already")]
 pub(crate) enum Form {
     /// As server-sent events.
     Events(Decoder),

@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::{answer, arguments::propose, words};
 use crate::{ChatMessage, ChatPart, FinishReason, ModelEvent, ModelRequest, ToolCallPart};
 
+/// Most characters of the user's text that it looks at.
+const MAX_READ: usize = 4_000;
+
 /// The last thing that the user said, and what happened since.
 pub(super) struct Exchange<'a> {
     pub(super) text: String,
@@ -19,7 +22,9 @@ impl<'a> Exchange<'a> {
         for message in messages {
             match message {
                 ChatMessage::System(_) => {}
-                ChatMessage::User(parts) => exchange = Self { text: text(parts), calls: Vec::new() },
+                ChatMessage::User(parts) => {
+                    exchange = Self { text: text(parts).chars().take(MAX_READ).collect(), calls: Vec::new() };
+                }
                 ChatMessage::Assistant { tool_calls, .. } => {
                     exchange.calls.extend(tool_calls.iter().map(|call| (call, None)));
                 }

@@ -1,4 +1,5 @@
 //! Public behaviour: what becomes of what upstreams send, what is sent to them, and what the scripted model says.
+#![cfg(test)]
 
 mod odd_servers;
 mod request;

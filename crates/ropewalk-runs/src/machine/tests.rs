@@ -8,9 +8,7 @@ use std::{
 use proptest::{collection::vec, prelude::*};
 use ropewalk_events::{Grammar, Snapshot};
 use ropewalk_model::ToolCallPart;
-use ropewalk_types::{
-    IdSource, MessageContent, MessageId, RunStepId, ToolOutput, UnixSeconds, Usage,
-};
+use ropewalk_types::{IdSource, MessageContent, MessageId, RunStepId, ToolOutput, UnixSeconds, Usage};
 
 use super::*;
 
@@ -40,9 +38,19 @@ enum Act {
 }
 
 fn model_event() -> impl Strategy<Value = ModelEvent> {
-    let part = (0..3_u32, proptest::option::of(0..3_u8), proptest::option::of("f|g|code_interpreter"), "[{}a\"]{0,3}")
+    let part = (
+        0..3_u32,
+        proptest::option::of(0..3_u8),
+        proptest::option::of("f|g|code_interpreter"),
+        "[{}a\"]{0,3}",
+    )
         .prop_map(|(index, id, name, arguments)| {
-            ModelEvent::ToolCall(ToolCallPart { index, id: id.map(|id| format!("call_{id}")), name, arguments })
+            ModelEvent::ToolCall(ToolCallPart {
+                index,
+                id: id.map(|id| format!("call_{id}")),
+                name,
+                arguments,
+            })
         });
     let finish = prop_oneof![
         6 => Just(FinishReason::Stop),
@@ -99,7 +107,8 @@ impl World {
     fn new() -> Self {
         let now = UnixSeconds(1000);
         let ids = Counter::default();
-        let mut run = Run::new("run_1".into(), "thread_1".into(), "asst_1".into(), "m".into(), now, now.plus(600));
+        let mut run =
+            Run::new("run_1".into(), "thread_1".into(), "asst_1".into(), "m".into(), now, now.plus(600));
         run.tools = vec![ropewalk_types::Tool::CodeInterpreter];
         let mut world = Self {
             ids,
@@ -292,7 +301,8 @@ impl World {
         self.turn_usage = None;
         self.cancelling = false;
         let steps: Vec<RunStep> = self.steps.values().cloned().collect();
-        let open = self.messages.values().find(|message| message.status == MessageStatus::InProgress).cloned();
+        let open =
+            self.messages.values().find(|message| message.status == MessageStatus::InProgress).cloned();
         let state = serde_json::to_vec(self.machine.state()).unwrap();
         let state = serde_json::from_slice(&state).unwrap();
         self.machine = Machine::restore(self.run.clone(), steps, open, state);

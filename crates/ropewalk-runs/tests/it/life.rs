@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
 
-use ropewalk_model::{ChatMessage, ModelError, ModelErrorKind, ScriptedModel, Turn};
+use ropewalk_model::{
+    ChatMessage, FinishReason, ModelError, ModelErrorKind, ModelEvent, ScriptedModel, ToolCallPart, Turn,
+};
 use ropewalk_runs::{NewRun, RunError};
 use ropewalk_store::{Batch, Kind};
 use ropewalk_types::{
     LastErrorCode, Message, MessageStatus, NamedToolChoice, RunStatus, RunStepStatus, ToolChoice, ToolOutput,
-    Update,
+    Update, Usage,
 };
 
 use crate::world::World;
@@ -14,7 +16,10 @@ use crate::world::World;
 async fn a_run_with_two_rounds_of_tools_ends_completed_and_shows_the_model_everything() {
     let world = World::new().await;
     let model = ScriptedModel::with_turns([
-        Turn::calls([("get_stock_price", r#"{"ticker":"AAPL"}"#), ("get_stock_price", r#"{"ticker":"MSFT"}"#)]),
+        Turn::calls([
+            ("get_stock_price", r#"{"ticker":"AAPL"}"#),
+            ("get_stock_price", r#"{"ticker":"MSFT"}"#),
+        ]),
         Turn::calls([("get_stock_price", r#"{"ticker":"GOOGL"}"#)]),
         Turn::text("Three prices."),
     ]);
@@ -24,7 +29,8 @@ async fn a_run_with_two_rounds_of_tools_ends_completed_and_shows_the_model_every
 
     for outputs in [vec![("call_1", "2"), ("call_0", "1")], vec![("call_0", "3")]] {
         world.until(&run.id, |run| run.status == RunStatus::RequiresAction).await;
-        let outputs: Vec<ToolOutput> = outputs.into_iter().map(|(id, out)| ToolOutput::new(id, out)).collect();
+        let outputs: Vec<ToolOutput> =
+            outputs.into_iter().map(|(id, out)| ToolOutput::new(id, out)).collect();
         let submitted = engine.submit(&world.scope, &world.thread, &run.id, &outputs, false).await.unwrap();
         assert_eq!(submitted.run.status, RunStatus::Queued);
         assert_eq!(submitted.run.required_action, None);
@@ -83,7 +89,7 @@ async fn a_thread_has_one_active_run_however_many_are_asked_for_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cancel_stops_what_is_being_generated_and_what_waits_for_outputs() {
-    let half = || Turn::new().event(ropewalk_model::ModelEvent::Text("Half".to_owned())).stall();
+    let half = || Turn::new().event(ModelEvent::Text("Half".to_owned())).stall();
     for (turn, status) in [
         (half(), RunStatus::InProgress),
         (Turn::calls([("get_stock_price", "{}")]), RunStatus::RequiresAction),
@@ -158,11 +164,9 @@ async fn a_run_that_must_use_a_tool_that_is_not_there_fails_before_the_model_is_
 async fn what_others_change_while_a_run_works_is_kept() {
     let world = World::new().await;
     let (release, gate) = tokio::sync::oneshot::channel::<()>();
-    let turn = Turn::new().event(ropewalk_model::ModelEvent::Text("A".to_owned()));
+    let turn = Turn::new().event(ModelEvent::Text("A".to_owned()));
     let turn = turn.wait(async move { drop(gate.await) });
-    let turn = turn
-        .event(ropewalk_model::ModelEvent::Text("B".to_owned()))
-        .event(ropewalk_model::ModelEvent::Finish(ropewalk_model::FinishReason::Stop));
+    let turn = turn.event(ModelEvent::Text("B".to_owned())).event(ModelEvent::Finish(FinishReason::Stop));
     let engine = world.engine([turn]);
     let run = world.start(&engine, false).await.run;
     world.until(&run.id, |run| run.status == RunStatus::InProgress).await;
@@ -187,4 +191,31 @@ async fn what_others_change_while_a_run_works_is_kept() {
     assert_eq!((run.status, run.metadata), (RunStatus::Completed, Some(notes.clone())));
     let message = world.messages().await.pop().unwrap();
     assert_eq!((message.text().as_str(), message.metadata), ("AB", Some(notes)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_token_budget_of_a_run_shrinks_with_each_model_call() {
+    let world = World::new().await;
+    let usage = Usage { prompt_tokens: 10, completion_tokens: 100, total_tokens: 110 };
+    let turn = Turn::new()
+        .event(ModelEvent::ToolCall(ToolCallPart {
+            index: 0,
+            id: Some("call_0".to_owned()),
+            name: Some("f".to_owned()),
+            arguments: "{}".to_owned(),
+        }))
+        .event(ModelEvent::Usage(usage))
+        .event(ModelEvent::Finish(FinishReason::ToolCalls));
+    let model = ScriptedModel::with_turns([turn, Turn::text("Done.")]);
+    let engine = world.engine_over(&model);
+    let mut run = world.run();
+    run.max_completion_tokens = Some(256);
+    let new = NewRun { run, thread: None, messages: Vec::new(), stream: false };
+    let run = engine.create(&world.scope, new).await.unwrap().run;
+    world.until(&run.id, |run| run.status == RunStatus::RequiresAction).await;
+    let outputs = [ToolOutput::new("call_0", "1")];
+    engine.submit(&world.scope, &world.thread, &run.id, &outputs, false).await.unwrap();
+    world.until(&run.id, |run| run.status.is_terminal()).await;
+    let budgets: Vec<_> = model.requests().iter().map(|request| request.max_completion_tokens).collect();
+    assert_eq!(budgets, [Some(256), Some(156)]);
 }

@@ -24,10 +24,17 @@ async fn a_run_whose_process_died_goes_on_within_five_seconds() {
     assert_eq!(run.status, RunStatus::Completed);
     assert!(world.now().0 - begun.0 <= 5);
 
-    let answers: Vec<(MessageStatus, String)> =
-        world.messages().await.into_iter().skip(1).map(|message| (message.status.clone(), message.text())).collect();
-    let expected =
-        [(MessageStatus::Incomplete, String::new()), (MessageStatus::Completed, "A whole answer.".to_owned())];
+    let answers: Vec<(MessageStatus, String)> = world
+        .messages()
+        .await
+        .into_iter()
+        .skip(1)
+        .map(|message| (message.status.clone(), message.text()))
+        .collect();
+    let expected = [
+        (MessageStatus::Incomplete, String::new()),
+        (MessageStatus::Completed, "A whole answer.".to_owned()),
+    ];
     assert_eq!(answers, expected);
     let steps: Vec<RunStepStatus> = world.steps(&run.id).await.into_iter().map(|step| step.status).collect();
     assert_eq!(steps, [RunStepStatus::Failed, RunStepStatus::Completed]);
@@ -39,7 +46,9 @@ async fn a_run_whose_process_died_goes_on_within_five_seconds() {
 async fn a_worker_that_was_taken_for_dead_writes_nothing_any_more() {
     let world = World::new().await;
     let (release, gate) = tokio::sync::oneshot::channel::<()>();
-    let slow = Turn::new().wait(async move { drop(gate.await) }).event(ModelEvent::Text("From the grave.".to_owned()));
+    let slow = Turn::new()
+        .wait(async move { drop(gate.await) })
+        .event(ModelEvent::Text("From the grave.".to_owned()));
     let zombie = world.engine([slow]);
     let started = world.start(&zombie, true).await;
     let id = started.run.id.clone();
@@ -56,7 +65,10 @@ async fn a_worker_that_was_taken_for_dead_writes_nothing_any_more() {
     release.send(()).unwrap();
     let told = reader.await.unwrap();
     assert!(told.contains("event: error") && !told.contains("grave"), "{told}");
-    assert_eq!((world.stored(&id).await, world.steps(&id).await, world.messages().await), (done, steps, messages));
+    assert_eq!(
+        (world.stored(&id).await, world.steps(&id).await, world.messages().await),
+        (done, steps, messages)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,9 +102,10 @@ async fn outputs_survive_a_crash_right_after_they_were_acknowledged() {
     let _work = world.work(&next);
     let run = world.until(&run.id, |run| run.status.is_terminal()).await;
     assert_eq!(run.status, RunStatus::Completed);
-    let shown = model.requests()[0].messages.iter().any(
-        |message| matches!(message, ChatMessage::Tool { output, .. } if output == "the output"),
-    );
+    let shown = model.requests()[0]
+        .messages
+        .iter()
+        .any(|message| matches!(message, ChatMessage::Tool { output, .. } if output == "the output"));
     assert!(shown, "{:?}", model.requests());
 }
 
@@ -102,7 +115,10 @@ async fn a_thread_that_is_deleted_takes_its_run_with_it() {
     let engine = world.engine([half()]);
     let started = world.start(&engine, true).await;
     let id = started.run.id.clone();
-    let reader = tokio::spawn(async move { futures_util::StreamExt::collect::<Vec<_>>(started.stream.unwrap()).await });
+    let reader =
+        tokio::spawn(
+            async move { futures_util::StreamExt::collect::<Vec<_>>(started.stream.unwrap()).await },
+        );
     tokio::time::sleep(Duration::from_millis(10)).await;
     let tree = ropewalk_store::Batch::new().delete_tree(ropewalk_store::Kind::Thread, world.thread.as_str());
     world.scope.commit(tree).await.unwrap();

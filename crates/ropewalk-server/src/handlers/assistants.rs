@@ -22,7 +22,9 @@ pub(crate) async fn create(
     Ok(Reply::bytes(json))
 }
 
-pub(crate) async fn get(call: Call<endpoint::GetAssistant>) -> Result<Reply<endpoint::GetAssistant>, ApiError> {
+pub(crate) async fn get(
+    call: Call<endpoint::GetAssistant>,
+) -> Result<Reply<endpoint::GetAssistant>, ApiError> {
     find(&call.scope, Kind::Assistant, call.path.0.as_str(), None).await.map(Reply::stored)
 }
 

@@ -5,7 +5,9 @@ use ropewalk_types::{Deleted, Message, endpoint};
 use super::{CHANGE_TRIES, find, lost_race};
 use crate::{api_error::ApiError, call::Call, list, reply::Reply, validate};
 
-pub(crate) async fn list(call: Call<endpoint::ListMessages>) -> Result<Reply<endpoint::ListMessages>, ApiError> {
+pub(crate) async fn list(
+    call: Call<endpoint::ListMessages>,
+) -> Result<Reply<endpoint::ListMessages>, ApiError> {
     let thread = call.path.0.as_str();
     find(&call.scope, Kind::Thread, thread, None).await?;
     list::list(&call.scope, Kind::Message, Some(thread), call.query).await

@@ -4,7 +4,9 @@ use ropewalk_types::{RunId, ThreadId, endpoint};
 use super::find;
 use crate::{api_error::ApiError, call::Call, list, reply::Reply};
 
-pub(crate) async fn list(call: Call<endpoint::ListRunSteps>) -> Result<Reply<endpoint::ListRunSteps>, ApiError> {
+pub(crate) async fn list(
+    call: Call<endpoint::ListRunSteps>,
+) -> Result<Reply<endpoint::ListRunSteps>, ApiError> {
     let (thread, run) = call.path;
     run_on_thread(&call.scope, &thread, &run).await?;
     list::list(&call.scope, Kind::RunStep, Some(run.as_str()), call.query).await

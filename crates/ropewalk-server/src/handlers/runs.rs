@@ -18,7 +18,8 @@ pub(crate) async fn create(call: Call<endpoint::CreateRun>) -> Result<Reply<endp
     let request = call.body;
     validate::create_run(&request)?;
     let options = request.options();
-    let assistant = find(&call.scope, Kind::Assistant, request.assistant_id.as_str(), None).await?.decode()?;
+    let assistant =
+        find(&call.scope, Kind::Assistant, request.assistant_id.as_str(), None).await?.decode()?;
     let mut run = new_run(&call.runtime, assistant, request.assistant_id, thread.clone(), options);
     if let Some(more) = request.additional_instructions {
         if !run.instructions.is_empty() {
@@ -40,7 +41,8 @@ pub(crate) async fn create_with_thread(
     let request = call.body;
     validate::create_thread_and_run(&request)?;
     let options = request.options();
-    let assistant = find(&call.scope, Kind::Assistant, request.assistant_id.as_str(), None).await?.decode()?;
+    let assistant =
+        find(&call.scope, Kind::Assistant, request.assistant_id.as_str(), None).await?.decode()?;
     let mut new_thread = request.thread.unwrap_or_else(CreateThread::new);
     new_thread.tool_resources = new_thread.tool_resources.or(request.tool_resources);
     let (thread, messages) = threads::build(&call.runtime, new_thread);

@@ -5,7 +5,9 @@ use ropewalk_types::{CreateThread, Deleted, Message, Order, RunId, Thread, endpo
 use super::{CHANGE_TRIES, find, lost_race};
 use crate::{api_error::ApiError, call::Call, reply::Reply, runtime::Runtime, validate};
 
-pub(crate) async fn create(call: Call<endpoint::CreateThread>) -> Result<Reply<endpoint::CreateThread>, ApiError> {
+pub(crate) async fn create(
+    call: Call<endpoint::CreateThread>,
+) -> Result<Reply<endpoint::CreateThread>, ApiError> {
     validate::create_thread(&call.body, "")?;
     let (thread, messages) = build(&call.runtime, call.body);
     let put = record::put_thread(&thread).expect(Expect::Absent);
@@ -34,7 +36,9 @@ pub(crate) async fn get(call: Call<endpoint::GetThread>) -> Result<Reply<endpoin
     find(&call.scope, Kind::Thread, call.path.0.as_str(), None).await.map(Reply::stored)
 }
 
-pub(crate) async fn modify(call: Call<endpoint::ModifyThread>) -> Result<Reply<endpoint::ModifyThread>, ApiError> {
+pub(crate) async fn modify(
+    call: Call<endpoint::ModifyThread>,
+) -> Result<Reply<endpoint::ModifyThread>, ApiError> {
     validate::modify_metadata(&call.body.metadata)?;
     for _ in 0..CHANGE_TRIES {
         let document = find(&call.scope, Kind::Thread, call.path.0.as_str(), None).await?;
@@ -53,7 +57,9 @@ pub(crate) async fn modify(call: Call<endpoint::ModifyThread>) -> Result<Reply<e
     Err(StoreError::Busy.into())
 }
 
-pub(crate) async fn delete(call: Call<endpoint::DeleteThread>) -> Result<Reply<endpoint::DeleteThread>, ApiError> {
+pub(crate) async fn delete(
+    call: Call<endpoint::DeleteThread>,
+) -> Result<Reply<endpoint::DeleteThread>, ApiError> {
     let (id,) = call.path;
     let newest = ListRequest {
         kind: Kind::Run,

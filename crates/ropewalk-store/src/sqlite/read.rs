@@ -141,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_page_is_one_walk_along_an_index() {
-        let mut connection = Connection::open_in_memory().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = Connection::open(folder.path().join("test.db")).unwrap();
         crate::sqlite::schema::migrate(&mut connection).unwrap();
         for order in [Order::Asc, Order::Desc] {
             assert_eq!(

@@ -30,7 +30,11 @@ const STEPS: &[&str] = &["
 
 /// Brings the file to the newest schema, each step in a transaction of its own.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
-    connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
+    let mode =
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
+    if mode != "wal" {
+        return Err("the file system of the folder cannot hold a write-ahead log".into());
+    }
     let found = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
     let found = usize::try_from(found).unwrap_or(usize::MAX);
     if found > STEPS.len() {
@@ -43,4 +47,20 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_of_a_newer_release_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = Connection::open(folder.path().join("test.db")).unwrap();
+        migrate(&mut connection).unwrap();
+        migrate(&mut connection).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        let Err(Failure(error)) = migrate(&mut connection) else { panic!("a newer schema was taken") };
+        assert_eq!(error.to_string(), "the data has schema 99, this build knows schemas up to 1");
+    }
 }

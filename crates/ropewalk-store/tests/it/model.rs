@@ -1,6 +1,6 @@
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use ropewalk_store::{
-    Batch, Durability, Expect, Kind, Lease, ListRequest, Operation, Organization, Put, Store,
+    Batch, Claim, Durability, Expect, Kind, Lease, ListRequest, Operation, Organization, Put, Store,
 };
 use ropewalk_types::Order;
 
@@ -80,9 +80,9 @@ async fn answer(store: &Store, org: &str, call: Call) -> String {
         Call::List(request) => format!("{:?}", scope.list(&request).await),
         Call::Commit(batch) => format!("{:?}", scope.commit(batch).await),
         Call::Claim(kind, now, until, limit) => {
-            let claims = store.claim(kind, now, until, limit).await.unwrap();
-            let claimed = |claim: ropewalk_store::Claim| (claim.scope.organization().clone(), claim.document);
-            format!("{:?}", claims.into_iter().map(claimed).collect::<Vec<_>>())
+            let claimed = |claim: Claim| (claim.scope.organization().clone(), claim.document);
+            let claims = store.claim(kind, now, until, limit).await;
+            format!("{:?}", claims.map(|claims| claims.into_iter().map(claimed).collect::<Vec<_>>()))
         }
         Call::Renew(leases, until) => {
             let lease = |(kind, id, fence, version)| Lease {

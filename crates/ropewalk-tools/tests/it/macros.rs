@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 /// A box of parcels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Parcel {
+pub(crate) struct Parcel {
     /// Weight in kilograms.
-    pub weight: f64,
+    weight: f64,
     /// Pieces in it.
     #[serde(default = "one")]
-    pub pieces: u32,
+    pieces: u32,
 }
 
 fn one() -> u32 {
@@ -23,7 +23,7 @@ fn one() -> u32 {
 ///
 /// In euros, without tax.
 #[tool]
-pub async fn postage(
+pub(crate) async fn postage(
     /// What to send.
     parcel: Parcel,
     to: String,
@@ -55,8 +55,6 @@ fn open(
 }
 
 mod through_the_facade {
-    extern crate ropewalk_tools as ropewalk;
-
     /// Adds, as a program would that depends on the facade alone.
     #[ropewalk_tools::facade_tool]
     pub(crate) fn add(a: i64, b: i64) -> i64 {

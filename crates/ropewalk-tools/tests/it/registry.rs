@@ -89,6 +89,44 @@ async fn a_result_is_json_and_a_string_keeps_its_quotes() {
 }
 
 #[tokio::test]
+async fn an_argument_may_be_of_a_recursive_type() {
+    #[derive(Deserialize, JsonSchema)]
+    struct Branch {
+        branches: Vec<Branch>,
+        #[serde(default)]
+        leaves: u32,
+    }
+
+    fn leaves(branch: &Branch) -> u32 {
+        branch.leaves + branch.branches.iter().map(leaves).sum::<u32>()
+    }
+
+    /// Counts the leaves of a tree.
+    #[tool]
+    fn count(
+        /// All of it.
+        tree: Branch,
+        /// What fell off.
+        fallen: Option<Branch>,
+    ) -> u32 {
+        leaves(&tree) + fallen.as_ref().map_or(0, leaves)
+    }
+
+    let registry = Registry::new().add(count).unwrap();
+    let output = async |arguments: Value| {
+        registry.call(&call("count", arguments.to_string()), &ToolContext::default()).await.output.unwrap()
+    };
+    let tree =
+        json!({"leaves": null, "branches": [{"leaves": 2, "branches": [{"leaves": 3, "branches": []}]}]});
+    assert_eq!(output(json!({"tree": tree, "fallen": tree})).await, "10");
+    let wrong = json!({"branches": [{"branches": [{"branches": 1}]}]});
+    assert_eq!(
+        output(json!({"tree": wrong})).await,
+        r#"{"error":"the arguments do not fit the function: `/tree/branches/0/branches/0/branches`: expected array"}"#
+    );
+}
+
+#[tokio::test]
 async fn a_tool_knows_its_thread_run_and_call() {
     let output = registry().call(&call("place", "{}"), &ToolContext::new("thread_1", "run_1")).await;
     let context = ToolContext::new("thread_1", "run_1").call("call_1");
@@ -119,7 +157,10 @@ async fn what_goes_wrong_is_told_to_the_model() {
 #[tokio::test]
 async fn an_error_is_cut_at_a_length() {
     let long = output("fail", json!({"how": "é".repeat(10_000)}).to_string()).await;
-    assert_eq!(serde_json::from_str::<Value>(&long).unwrap()["error"].as_str().unwrap().chars().count(), 2_001);
+    assert_eq!(
+        serde_json::from_str::<Value>(&long).unwrap()["error"].as_str().unwrap().chars().count(),
+        2_001
+    );
     let name = output(&"n".repeat(10_000), "{}").await;
     assert!(name.len() < 2_100);
     let arguments = output("echo", " ".repeat(600_000)).await;
@@ -215,7 +256,8 @@ fn a_tool_that_the_api_would_not_take_is_refused() {
             foreign(Function::new("remote").parameters(json!({"$ref": "http://127.0.0.1:1/schema"}))),
             foreign(Function {
                 strict: Some(true),
-                ..Function::new("open").parameters(json!({"type": "object", "properties": {"a": {"type": "string"}}}))
+                ..Function::new("open")
+                    .parameters(json!({"type": "object", "properties": {"a": {"type": "string"}}}))
             }),
         ]
         .join("\n")
@@ -234,7 +276,10 @@ async fn a_foreign_tool_need_not_be_strict_but_is_checked() {
         output(r#"{"a": null}"#).await,
         r#"{"error":"the arguments do not fit the function: `/a`: expected integer"}"#
     );
-    assert_eq!(registry.definitions(), [ropewalk_types::Tool::function(Function::new("sum").parameters(schema))]);
+    assert_eq!(
+        registry.definitions(),
+        [ropewalk_types::Tool::function(Function::new("sum").parameters(schema))]
+    );
 }
 
 /// Anything that could be arguments: JSON of all kinds, near-JSON, noise.
@@ -280,5 +325,8 @@ async fn a_mock_stands_in_for_a_tool() {
     mock.expect_definition().returning(|| Function::new("mocked"));
     mock.expect_call().returning(|_, _| Ok(json!(1)));
     let registry = Registry::new().add(mock).unwrap();
-    assert_eq!(registry.call(&call("mocked", ""), &ToolContext::default()).await, ToolOutput::new("call_1", "1"));
+    assert_eq!(
+        registry.call(&call("mocked", ""), &ToolContext::default()).await,
+        ToolOutput::new("call_1", "1")
+    );
 }

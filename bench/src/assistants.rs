@@ -1,0 +1,55 @@
+//! The three calls of a run: create a thread, add a message, create the run streamed.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use memchr::memmem;
+
+use crate::connection::Connection;
+
+const DELTA: &[u8] = b"event: thread.message.delta\n";
+const MESSAGE: &str = r#"{"role":"user","content":"Say 200 words."}"#;
+
+/// A new assistant of `model`.
+pub(crate) async fn create_assistant(connection: &mut Connection, model: &str) -> anyhow::Result<String> {
+    let body = format!(r#"{{"model":"{model}","instructions":"You say what you are asked to say."}}"#);
+    id(connection.post("/v1/assistants", &body).await?)
+}
+
+/// One run, read to its end; gives the time to its first token over all three calls.
+pub(crate) async fn run(connection: &mut Connection, assistant: &str) -> anyhow::Result<Duration> {
+    let begun = Instant::now();
+    let (path, body) = begin(connection, assistant).await?;
+    let (stream, first) = connection.post_stream(&path, &body, DELTA).await?;
+    let end = &stream[stream.len().saturating_sub(4096)..];
+    ensure!(memmem::find(end, b"event: thread.run.completed\n").is_some(), "a run did not complete");
+    Ok(first - begun)
+}
+
+/// The tokens that a run streams.
+pub(crate) async fn count_tokens(connection: &mut Connection, assistant: &str) -> anyhow::Result<usize> {
+    let (path, body) = begin(connection, assistant).await?;
+    let (stream, _) = connection.post_stream(&path, &body, DELTA).await?;
+    Ok(memmem::find_iter(stream, DELTA).count())
+}
+
+/// Begins a run and reads up to its first token.
+pub(crate) async fn open(connection: &mut Connection, assistant: &str) -> anyhow::Result<()> {
+    let (path, body) = begin(connection, assistant).await?;
+    connection.post_until(&path, &body, DELTA).await
+}
+
+async fn begin(connection: &mut Connection, assistant: &str) -> anyhow::Result<(String, String)> {
+    let thread = id(connection.post("/v1/threads", "{}").await?)?;
+    connection.post(&format!("/v1/threads/{thread}/messages"), MESSAGE).await?;
+    let body = format!(r#"{{"assistant_id":"{assistant}","stream":true}}"#);
+    Ok((format!("/v1/threads/{thread}/runs"), body))
+}
+
+/// The first id in a body.
+fn id(body: &[u8]) -> anyhow::Result<String> {
+    let name = b"\"id\":\"";
+    let begin = memmem::find(body, name).context("an object without an id")? + name.len();
+    let length = memchr::memchr(b'"', &body[begin..]).context("an id without an end")?;
+    Ok(String::from_utf8_lossy(&body[begin..begin + length]).into_owned())
+}

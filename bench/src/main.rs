@@ -1,0 +1,108 @@
+//! Measures `ropewalk serve` beside a bare upstream and a floor, all in one run on one machine; the SSE decoder beside
+//! public ones; memory of open streams; cold start. Prints Markdown for docs/performance.md.
+//!
+//! All traffic stays on loopback, is bounded in count and time, and every process is ended with this one.
+
+mod assistants;
+mod cold_start;
+mod connection;
+mod decoders;
+mod floor;
+mod load;
+mod open_streams;
+mod report;
+mod server;
+mod throughput;
+mod upstream;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+struct Cli {
+    /// The server to measure.
+    #[arg(long, default_value = "target/release/ropewalk")]
+    ropewalk: PathBuf,
+    /// Seconds for each measurement.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Only proves that all of it runs: the numbers mean nothing.
+    #[arg(long)]
+    quick: bool,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// The servers to measure beside, each a process of its own.
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// A Chat Completions server that streams a fixed answer.
+    Upstream,
+    /// The smallest server that does what a run asks for.
+    Floor {
+        /// The Chat Completions server.
+        upstream: String,
+        /// Where its database is.
+        folder: PathBuf,
+    },
+}
+
+/// How much to measure.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    /// One measurement of throughput, after a fifth of it to warm up.
+    window: Duration,
+    /// How many runs at once.
+    at_once: &'static [usize],
+    /// Streams held open.
+    open_streams: usize,
+    /// Starts of the server.
+    starts: usize,
+    /// One measurement of a decoder.
+    decoding: Duration,
+}
+
+impl Extent {
+    fn new(seconds: u64, quick: bool) -> Self {
+        if quick {
+            return Self {
+                window: Duration::from_millis(200),
+                at_once: &[1, 16],
+                open_streams: 100,
+                starts: 2,
+                decoding: Duration::from_millis(10),
+            };
+        }
+        Self {
+            window: Duration::from_secs(seconds.max(1)),
+            at_once: &[1, 16, 256],
+            open_streams: 5_000,
+            starts: 15,
+            decoding: Duration::from_millis(300),
+        }
+    }
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    match cli.part {
+        Some(Part::Upstream) => upstream::serve(),
+        Some(Part::Floor { upstream, folder }) => floor::serve(upstream, &folder),
+        None => measure(&cli.ropewalk, Extent::new(cli.seconds, cli.quick)),
+    }
+}
+
+fn measure(ropewalk: &std::path::Path, extent: Extent) -> anyhow::Result<()> {
+    // What is started from here inherits it.
+    rlimit::increase_nofile_limit(u64::MAX)?;
+    // One thread makes the load: it shares the machine with what it measures.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        report::throughput(&throughput::measure(ropewalk, extent).await?);
+        report::open_streams(&open_streams::measure(ropewalk, extent).await?);
+        report::cold_start(&cold_start::measure(ropewalk, extent).await?);
+        report::decoders(&decoders::measure(extent)?);
+        Ok(())
+    })
+}

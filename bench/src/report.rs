@@ -1,0 +1,103 @@
+//! What was measured, as Markdown.
+#![expect(clippy::print_stdout, reason = "the report is the output")]
+
+use std::time::Duration;
+
+use crate::{
+    cold_start::ColdStart, decoders::Decoded, open_streams::OpenStreams, throughput::Throughput,
+    upstream::TOKENS,
+};
+
+pub(crate) fn throughput(measured: &Throughput) {
+    println!("### Streamed runs of {TOKENS} tokens\n");
+    println!(
+        "| at once | server | runs a second | of the floor | CPU a run | CPU a token | first token, median | 99 % | errors |"
+    );
+    println!("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    for row in &measured.rows {
+        let floor =
+            measured.rows.iter().find(|other| other.server == "floor" && other.at_once == row.at_once);
+        let ratio = floor.map_or(0.0, |floor| row.outcome.runs_per_second / floor.outcome.runs_per_second);
+        println!(
+            "| {} | {} | {:.0} | {ratio:.2} | {} | {} | {} | {} | {} |",
+            row.at_once,
+            row.server,
+            row.outcome.runs_per_second,
+            milliseconds(row.outcome.cpu_per_run),
+            microseconds(row.outcome.cpu_per_run / TOKENS as u32),
+            milliseconds(row.outcome.first_token(0.5)),
+            milliseconds(row.outcome.first_token(0.99)),
+            row.outcome.errors,
+        );
+    }
+    println!(
+        "\nCPU is that of the server's process. A run is three calls: create a thread, add a message, create the"
+    );
+    println!(
+        "run streamed and read it to its end; the first token is timed over all three. CPU a token is that of a"
+    );
+    println!(
+        "whole run, divided. What one token more costs, from runs of {} tokens at 16 at once:\n",
+        10 * TOKENS
+    );
+    println!("| server | CPU for one token more |");
+    println!("| --- | ---: |");
+    for token in &measured.tokens {
+        println!("| {} | {} |", token.server, microseconds(token.cpu));
+    }
+}
+
+pub(crate) fn open_streams(measured: &[OpenStreams]) {
+    println!("\n### Open streams\n");
+    println!("| server | open streams | memory before | with all open | a stream | still answers | errors |");
+    println!("| --- | ---: | ---: | ---: | ---: | :---: | ---: |");
+    for row in measured {
+        println!(
+            "| {} | {} | {} | {} | {:.1} KiB | {} | {} |",
+            row.server,
+            row.open,
+            mebibytes(row.idle_bytes),
+            mebibytes(row.open_bytes),
+            row.bytes_per_stream() / 1024.0,
+            if row.answers { "yes" } else { "no" },
+            row.errors,
+        );
+    }
+}
+
+pub(crate) fn cold_start(measured: &ColdStart) {
+    let times = &measured.times;
+    let at = |position: usize| times.get(position).copied().unwrap_or_default();
+    println!("\n### Cold start\n");
+    println!(
+        "From the start of the process, over an empty folder, until `/healthz` has answered, {} times:",
+        times.len()
+    );
+    println!(
+        "median {}, longest {}.",
+        milliseconds(at(times.len() / 2)),
+        milliseconds(at(times.len().saturating_sub(1)))
+    );
+}
+
+pub(crate) fn decoders(measured: &[Decoded]) {
+    println!("\n### SSE decoders\n");
+    println!("Nanoseconds an event, over the upstream's answer of {TOKENS} tokens.\n");
+    println!("| decoder | an event a piece | pieces of 8 KiB |");
+    println!("| --- | ---: | ---: |");
+    for row in measured {
+        println!("| {} | {:.0} | {:.0} |", row.decoder, row.one_a_piece, row.cut_anywhere);
+    }
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
+}
+
+fn microseconds(time: Duration) -> String {
+    format!("{:.1} µs", time.as_secs_f64() * 1e6)
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}

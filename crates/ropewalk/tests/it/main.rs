@@ -1,0 +1,4 @@
+//! The whole of Ropewalk through its facade.
+
+mod conversation;
+mod persistence;

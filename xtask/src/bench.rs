@@ -1,0 +1,27 @@
+use clap::Args;
+
+use crate::process::{cargo, command, run, target};
+
+/// Measures the server beside a floor and a bare upstream.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Seconds for each measurement.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Only proves that all of it runs: the numbers mean nothing.
+    #[arg(long)]
+    quick: bool,
+}
+
+impl Bench {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        // Each alone: together, cargo would build the server with features that only the bench asks for.
+        for package in ["ropewalk-cli", "ropewalk-bench"] {
+            run(&mut cargo(&["build", "--release", "--package", package]))?;
+        }
+        let programs = target().join("release");
+        let mut bench = command(programs.join("ropewalk-bench"));
+        bench.arg("--ropewalk").arg(programs.join("ropewalk")).args(["--seconds", &self.seconds.to_string()]);
+        run(if self.quick { bench.arg("--quick") } else { &mut bench })
+    }
+}

@@ -1,0 +1,135 @@
+//! Every test, in the order of how soon each can say no.
+
+use std::{
+    env::consts::EXE_SUFFIX,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::{
+    codegen, floors,
+    process::{cargo, command, output, run as call, succeeds, target},
+    setup,
+    workspace::Workspace,
+};
+
+/// The one set of packages and features that everything is built with: another set is another build.
+const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];
+
+/// How long an example may take.
+const EXAMPLE: Duration = Duration::from_secs(60);
+
+/// Passes every test, or stops at the first that fails.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let begun = Instant::now();
+    stage("setup", "see what could not be installed, above", setup::run)?;
+    stage("format", "run `cargo fmt --all`", || call(&mut cargo(&["fmt", "--all", "--check"])))?;
+    stage("generated files", "run `cargo xtask codegen`", || codegen::run(true))?;
+    let workspace = Workspace::load()?;
+    stage("dependencies", "see docs/architecture.md and deny.toml", || dependencies(&workspace))?;
+    stage("lints", "mend what clippy says; `#[expect(.., reason = \"..\")]` where it is wrong", || {
+        call(cargo(&["clippy", "--all-targets"]).args(EVERYTHING).args(["--", "--deny", "warnings"]))
+    })?;
+    // With the targets of tests, so that they use what is built here.
+    stage("build", "mend the build", || call(cargo(&["build", "--all-targets"]).args(EVERYTHING)))?;
+    stage("tests", "run the failed test alone: `cargo nextest run NAME`", tests)?;
+    stage("doctests", "mend the example in the docs", || {
+        call(cargo(&["test", "--doc", "--quiet"]).args(EVERYTHING))
+    })?;
+    stage("examples", "run the example as its first line says", || examples(&workspace))?;
+    stage("each crate alone", "give the crate the features that it uses itself", each_alone)?;
+    stage("benchmark, in small", "run `cargo xtask bench --quick`", bench)?;
+    stage("python sdk", "see conformance/python/README.md for how to run one test", conformance)?;
+    eprintln!("xtask: everything passed in {:.0?}", begun.elapsed());
+    Ok(())
+}
+
+/// Runs one stage, and says how long it took or what to do.
+fn stage(name: &str, advice: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    eprintln!("xtask: {name} ...");
+    let begun = Instant::now();
+    work().with_context(|| format!("{name} failed: {advice}"))?;
+    eprintln!("xtask: {name}: {:.1?}", begun.elapsed());
+    Ok(())
+}
+
+fn dependencies(workspace: &Workspace) -> anyhow::Result<()> {
+    floors::check(workspace)?;
+    match setup::cargo_deny() {
+        Some(deny) => call(command(deny).args(["check", "bans", "licenses", "sources"])),
+        None => Ok(()),
+    }
+}
+
+fn tests() -> anyhow::Result<()> {
+    if succeeds(&mut cargo(&["nextest", "--version"])) {
+        return call(cargo(&["nextest", "run"]).args(EVERYTHING));
+    }
+    call(cargo(&["test", "--all-targets", "--quiet"]).args(EVERYTHING))
+}
+
+/// Runs each example as it was built: `crates/*/examples/*`, and the packages in `examples/`.
+fn examples(workspace: &Workspace) -> anyhow::Result<()> {
+    let programs = target().join("debug");
+    for package in workspace.packages() {
+        let examples = package.targets("example").map(|name| programs.join("examples").join(name));
+        let bins =
+            package.targets("bin").filter(|_| package.is_in("examples")).map(|name| programs.join(name));
+        for program in examples.chain(bins) {
+            let program = program.with_file_name(format!("{}{EXE_SUFFIX}", file_name(&program)));
+            finishes(command(&program).env_remove("OPENAI_BASE_URL").env_remove("OPENAI_API_KEY"))?;
+        }
+    }
+    Ok(())
+}
+
+fn file_name(path: &std::path::Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Runs a program to a zero exit, for [`EXAMPLE`] at most.
+fn finishes(program: &mut Command) -> anyhow::Result<()> {
+    let name = file_name(program.get_program().as_ref());
+    let mut child = program
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .with_context(|| format!("example `{name}` cannot be run"))?;
+    let end = Instant::now() + EXAMPLE;
+    while Instant::now() < end {
+        if let Some(status) = child.try_wait()? {
+            ensure!(status.success(), "example `{name}` ended with {status}");
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill()?;
+    bail!("example `{name}` did not end within {EXAMPLE:?}")
+}
+
+/// Proves that each lower crate builds without the rest of the workspace, whatever of it is turned off.
+fn each_alone() -> anyhow::Result<()> {
+    for package in floors::alone() {
+        call(&mut cargo(&["check", "--quiet", "--package", package]))?;
+        call(&mut cargo(&["check", "--quiet", "--package", package, "--no-default-features"]))?;
+    }
+    Ok(())
+}
+
+fn bench() -> anyhow::Result<()> {
+    let [bench, ropewalk] =
+        ["ropewalk-bench", "ropewalk"].map(|name| target().join("debug").join(format!("{name}{EXE_SUFFIX}")));
+    output(command(bench).arg("--quick").arg("--ropewalk").arg(ropewalk)).map(drop)
+}
+
+fn conformance() -> anyhow::Result<()> {
+    let ropewalk = target().join("debug").join(format!("ropewalk{EXE_SUFFIX}"));
+    for version in setup::SDK_VERSIONS {
+        eprintln!("xtask: openai=={version}");
+        let mut pytest = command(setup::sdk_python(version));
+        call(pytest.args(["-m", "pytest", "conformance/python"]).env("ROPEWALK_BIN", &ropewalk))?;
+    }
+    Ok(())
+}
