@@ -75,8 +75,8 @@ impl Server {
         // Reads to the end, so that the server never waits for room in the pipe.
         thread::spawn(move || {
             for line in log.lines().map_while(Result::ok) {
-                if let Some((_, address)) = line.split_once(LISTENING) {
-                    let _ = sender.send(address.trim().to_owned());
+                if let Some((_, rest)) = line.split_once(LISTENING) {
+                    let _ = sender.send(rest.split_whitespace().next().unwrap_or_default().to_owned());
                 } else if line.contains("ERROR") {
                     eprintln!("{line}");
                 }

@@ -2,7 +2,9 @@
 
 use std::{
     env::consts::EXE_SUFFIX,
-    process::{Command, Stdio},
+    path::PathBuf,
+    process::Stdio,
+    thread::sleep,
     time::{Duration, Instant},
 };
 
@@ -72,41 +74,33 @@ fn tests() -> anyhow::Result<()> {
 
 /// Runs each example as it was built: `crates/*/examples/*`, and the packages in `examples/`.
 fn examples(workspace: &Workspace) -> anyhow::Result<()> {
-    let programs = target().join("debug");
     for package in workspace.packages() {
-        let examples = package.targets("example").map(|name| programs.join("examples").join(name));
-        let bins =
-            package.targets("bin").filter(|_| package.is_in("examples")).map(|name| programs.join(name));
-        for program in examples.chain(bins) {
-            let program = program.with_file_name(format!("{}{EXE_SUFFIX}", file_name(&program)));
-            finishes(command(&program).env_remove("OPENAI_BASE_URL").env_remove("OPENAI_API_KEY"))?;
-        }
+        let examples = package.targets("example").map(|name| format!("examples/{name}"));
+        let bins = package.targets("bin").filter(|_| package.is_in("examples")).map(str::to_owned);
+        examples.chain(bins).try_for_each(|name| finishes(&name))?;
     }
     Ok(())
 }
 
-fn file_name(path: &std::path::Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Runs a program to a zero exit, for [`EXAMPLE`] at most.
-fn finishes(program: &mut Command) -> anyhow::Result<()> {
-    let name = file_name(program.get_program().as_ref());
-    let mut child = program
+/// Runs an example to a zero exit, for [`EXAMPLE`] at most.
+fn finishes(name: &str) -> anyhow::Result<()> {
+    let mut program = command(built(name));
+    program
+        .env_remove("OPENAI_BASE_URL")
+        .env_remove("OPENAI_API_KEY")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .with_context(|| format!("example `{name}` cannot be run"))?;
+        .stdout(Stdio::null());
+    let mut child = program.spawn().with_context(|| format!("`{name}` cannot be run"))?;
     let end = Instant::now() + EXAMPLE;
     while Instant::now() < end {
         if let Some(status) = child.try_wait()? {
-            ensure!(status.success(), "example `{name}` ended with {status}");
+            ensure!(status.success(), "`{name}` ended with {status}");
             return Ok(());
         }
-        std::thread::sleep(Duration::from_millis(10));
+        sleep(Duration::from_millis(10));
     }
     child.kill()?;
-    bail!("example `{name}` did not end within {EXAMPLE:?}")
+    bail!("`{name}` did not end within {EXAMPLE:?}")
 }
 
 /// Proves that each lower crate builds without the rest of the workspace, whatever of it is turned off.
@@ -119,17 +113,19 @@ fn each_alone() -> anyhow::Result<()> {
 }
 
 fn bench() -> anyhow::Result<()> {
-    let [bench, ropewalk] =
-        ["ropewalk-bench", "ropewalk"].map(|name| target().join("debug").join(format!("{name}{EXE_SUFFIX}")));
-    output(command(bench).arg("--quick").arg("--ropewalk").arg(ropewalk)).map(drop)
+    output(command(built("ropewalk-bench")).arg("--quick").arg("--ropewalk").arg(built("ropewalk"))).map(drop)
 }
 
 fn conformance() -> anyhow::Result<()> {
-    let ropewalk = target().join("debug").join(format!("ropewalk{EXE_SUFFIX}"));
     for version in setup::SDK_VERSIONS {
         eprintln!("xtask: openai=={version}");
         let mut pytest = command(setup::sdk_python(version));
-        call(pytest.args(["-m", "pytest", "conformance/python"]).env("ROPEWALK_BIN", &ropewalk))?;
+        call(pytest.args(["-m", "pytest", "conformance/python"]).env("ROPEWALK_BIN", built("ropewalk")))?;
     }
     Ok(())
+}
+
+/// A program of the stage `build`.
+fn built(name: &str) -> PathBuf {
+    target().join("debug").join(format!("{name}{EXE_SUFFIX}"))
 }

@@ -5,7 +5,7 @@ use memchr::memchr2;
 
 use crate::{DecodeError, Frame, draft::Draft};
 
-/// Reads an event stream as the WHATWG standard says, copying nothing that came in one piece.
+/// Reads an event stream as the WHATWG standard says, copying no data that came in one piece.
 ///
 /// Push bytes as they come, cut anywhere, and take frames until there is none. A line that lies in one chunk is
 /// a slice of that chunk; a line that is cut is put together once. Bytes that are not UTF-8 turn into U+FFFD.

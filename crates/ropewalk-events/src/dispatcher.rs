@@ -2,7 +2,7 @@ use std::{future::poll_fn, pin::pin};
 
 use futures_core::Stream;
 use ropewalk_types::{
-    ContentDelta, Message, MessageContent, MessageDelta, RunStepDelta, StepDetailsDelta, ToolCallRecord,
+    ContentDelta, MessageContent, MessageDelta, RunStepDelta, StepDetailsDelta, ToolCallRecord,
 };
 
 use crate::{
@@ -82,8 +82,7 @@ impl<H: EventHandler> Dispatcher<H> {
             }
             _ => 0,
         };
-        // The step's own last word on its calls, before it replaces the sum.
-        self.end_call(event).await;
+        self.end_open(event).await;
         self.snapshot.apply(event)?;
         match event {
             Event::RunStepCreated(step) => self.handler.on_run_step_created(step).await,
@@ -98,7 +97,7 @@ impl<H: EventHandler> Dispatcher<H> {
             }
             Event::MessageDelta(delta) => self.message_grew(delta, known_parts).await,
             Event::MessageCompleted(message) | Event::MessageIncomplete(message) => {
-                self.end_message(message).await
+                self.handler.on_message_done(message).await
             }
             Event::RunRequiresAction(run) => self.handler.on_requires_action(run).await,
             Event::RunCompleted(run)
@@ -139,17 +138,10 @@ impl<H: EventHandler> Dispatcher<H> {
                 self.handler.on_text_delta(delta, text).await;
             }
             if let Some(before) = self.part.replace(at).filter(|before| *before != at) {
-                end_part(&mut self.handler, message, before).await;
+                end_part(&mut self.handler, message.content.get(before)).await;
             }
         }
         self.handler.on_message_delta(delta, message).await;
-    }
-
-    async fn end_message(&mut self, message: &Message) {
-        if let Some(part) = self.part.take() {
-            end_part(&mut self.handler, message, part).await;
-        }
-        self.handler.on_message_done(message).await;
     }
 
     async fn step_grew(&mut self, delta: &RunStepDelta) {
@@ -174,21 +166,32 @@ impl<H: EventHandler> Dispatcher<H> {
         self.handler.on_run_step_delta(delta, step).await;
     }
 
-    /// Tells that the open call is done, if `event` ends the step or the run that holds it.
-    async fn end_call(&mut self, event: &Event) {
-        let calls: &[ToolCallRecord] = match event {
+    /// Tells that the open part or call is done, if `event` ends what holds it.
+    ///
+    /// What ends has the last word, so it is asked before it replaces the sum; what it leaves out is as it was.
+    async fn end_open(&mut self, event: &Event) {
+        match event {
+            Event::MessageCompleted(message) | Event::MessageIncomplete(message) => {
+                let sum = self.snapshot.message(&message.id);
+                let open = self.part.take();
+                let part = open.and_then(|at| message.content.get(at).or_else(|| sum?.content.get(at)));
+                end_part(&mut self.handler, part).await;
+            }
             Event::RunStepCompleted(step)
             | Event::RunStepFailed(step)
             | Event::RunStepCancelled(step)
-            | Event::RunStepExpired(step) => tool_calls(step),
+            | Event::RunStepExpired(step) => self.end_call(tool_calls(step)).await,
             Event::RunRequiresAction(_)
             | Event::RunCompleted(_)
             | Event::RunIncomplete(_)
             | Event::RunFailed(_)
             | Event::RunCancelled(_)
-            | Event::RunExpired(_) => &[],
-            _ => return,
-        };
+            | Event::RunExpired(_) => self.end_call(&[]).await,
+            _ => {}
+        }
+    }
+
+    async fn end_call(&mut self, calls: &[ToolCallRecord]) {
         let open = self.call.take();
         if let Some(call) = open.and_then(|at| calls.get(at).or(self.snapshot.current_tool_call())) {
             self.handler.on_tool_call_done(call).await;
@@ -200,8 +203,8 @@ fn place(index: Option<u64>) -> Option<usize> {
     usize::try_from(index?).ok()
 }
 
-async fn end_part(handler: &mut impl EventHandler, message: &Message, part: usize) {
-    match message.content.get(part) {
+async fn end_part(handler: &mut impl EventHandler, part: Option<&MessageContent>) {
+    match part {
         Some(MessageContent::Text { text }) => handler.on_text_done(text).await,
         Some(MessageContent::ImageFile { image_file }) => handler.on_image_file_done(image_file).await,
         _ => {}

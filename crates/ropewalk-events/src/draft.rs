@@ -19,7 +19,9 @@ pub struct Frame {
 /// What the lines since the last blank one add up to, and what outlives them.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
-    event: Option<Utf8Bytes>,
+    /// The name met last. Names repeat, so that most are known by one comparison.
+    name: Utf8Bytes,
+    named: bool,
     data: Data,
     id: Option<Utf8Bytes>,
     /// The id of the last record that ended: an id of a record that is cut off does not count.
@@ -44,15 +46,20 @@ impl Draft {
         if !mem::replace(&mut self.past_first_line, true) {
             line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
         }
-        // No field name that counts is longer than `event`.
-        let (name, value) = match line.iter().take(6).position(|byte| *byte == b':') {
+        // The colon stands behind `id`, `data`, `event` or `retry`, or the line does not count.
+        let (name, value) = match [2, 4, 5].into_iter().find(|at| line.get(*at) == Some(&b':')) {
             Some(colon) => (&line[..colon], &line[colon + 1..]),
             None => (line, &[][..]),
         };
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match name {
             b"data" => self.data.push(Utf8Bytes::from_part(chunk, value)),
-            b"event" => self.event = Some(name_of(chunk, value)),
+            b"event" => {
+                if self.name.as_bytes() != value {
+                    self.name = name_of(value);
+                }
+                self.named = !value.is_empty();
+            }
             b"id" if memchr(0, value).is_none() => self.id = Some(Utf8Bytes::from_part(chunk, value)),
             b"retry" => self.retry = milliseconds(value).or(self.retry),
             _ => {}
@@ -66,12 +73,13 @@ impl Draft {
         if let Some(id) = self.id.take() {
             self.last_id = id;
         }
-        let event = self.event.take().unwrap_or(Utf8Bytes::from_static("message"));
+        let named = mem::take(&mut self.named);
         let data = match mem::take(&mut self.data) {
             Data::None => return None,
             Data::Line(line) => line,
             Data::Lines(lines) => lines.into(),
         };
+        let event = if named { self.name.clone() } else { Utf8Bytes::from_static("message") };
         Some(Frame { event, data, id: self.last_id.clone() })
     }
 }
@@ -90,13 +98,10 @@ impl Data {
     }
 }
 
-/// The name `value`; the names of our own events are shared by all, as to count each use would cost more than to
-/// know it.
-fn name_of(chunk: &Bytes, value: &[u8]) -> Utf8Bytes {
-    match Event::known_name(value) {
-        Some(name) => Utf8Bytes::from_static(name),
-        None => Utf8Bytes::from_part(chunk, value),
-    }
+/// The name `value`, apart from its chunk; those of our own events live as long as the program, and are not counted.
+fn name_of(value: &[u8]) -> Utf8Bytes {
+    let name = String::from_utf8_lossy(value);
+    Event::known_name(&name).map_or_else(|| name.into_owned().into(), Utf8Bytes::from_static)
 }
 
 fn milliseconds(value: &[u8]) -> Option<Duration> {

@@ -41,12 +41,12 @@ macro_rules! events {
                 }
             }
 
-            /// `name`, if it is one of the table, or no name at all.
-            pub(crate) fn known_name(name: &[u8]) -> Option<&'static str> {
-                $(if name == $name.as_bytes() {
-                    return Some($name);
-                })*
-                name.is_empty().then_some("message")
+            /// `name`, if it is one of the table.
+            pub(crate) fn known_name(name: &str) -> Option<&'static str> {
+                match name {
+                    $($name => Some($name),)*
+                    _ => None,
+                }
             }
 
             /// Reads `frame`.

@@ -16,7 +16,8 @@ use crate::Event;
 /// # Contract
 ///
 /// - **Every event** is first given to [`on_event`](Self::on_event), then to what it means.
-/// - **Created and done come in pairs**, once for each step, call, message and text, unless the stream breaks.
+/// - **Created and done come in pairs**, once for each step, call, message and text, unless the stream breaks; a
+///   step that waits for outputs is done in the next stream.
 /// - **The end** comes once, last, however the stream ends.
 #[cfg_attr(feature = "testing", mockall::automock)]
 #[async_trait]

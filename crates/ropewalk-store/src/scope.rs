@@ -56,7 +56,7 @@ mod tests {
     #[tokio::test]
     async fn a_scope_speaks_for_its_organisation() {
         let mut backend = MockBackend::new();
-        backend.expect_get().withf(|org, ..| org.as_str() == "rope").returning(|_, _, _| Ok(None));
+        backend.expect_get().withf(|org, _, _| org.as_str() == "rope").returning(|_, _, _| Ok(None));
         let scope = Store::new(backend).scope(Organization::new("rope"));
         assert_eq!(scope.get(Kind::Run, "run").await.unwrap(), None);
     }

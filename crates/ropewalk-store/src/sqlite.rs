@@ -12,7 +12,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{
     Backend, Batch, Document, DocumentPage, Durability, Kind, Lease, ListRequest, Organization, StoreError,
@@ -27,7 +27,7 @@ const INLINE_LIMIT: usize = 200;
 /// Documents in one SQLite file of a folder that belongs to one process at a time.
 ///
 /// One thread writes: it takes all the commits that wait into one transaction, so many share one sync of the
-/// disk. Reads run on the calling task: a point read takes 3 µs, which a hop to another thread would triple.
+/// disk. Reads run on the calling task: a point read takes less time (about 8 µs) than a hop to another thread.
 pub struct SqliteBackend {
     // Dropped in this order, so that the writer's connection is the last: it moves the log into the file.
     readers: Arc<Readers>,
@@ -115,6 +115,8 @@ impl Backend for SqliteBackend {
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Failure> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // Or else SQLite plans many statements anew for each value that is bound, at ten times the cost of a page.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(
         "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4000;",

@@ -1,6 +1,6 @@
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
-use syn::ItemFn;
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{ItemFn, ReturnType, spanned::Spanned};
 
 use crate::tool_fn::{Argument, ToolFn};
 
@@ -15,11 +15,15 @@ pub(crate) fn expand(tool: &ToolFn, support: &TokenStream) -> TokenStream {
         Argument::Context => None,
     });
     let values = arguments.iter().map(|argument| match argument {
-        Argument::Property { name, .. } => quote!(call.argument(#name)?),
+        Argument::Property { name, ty, .. } => quote_spanned!(at(ty)=> call.argument(#name)?),
         Argument::Context => quote!(call.context()),
     });
     let wait = sig.asyncness.map(|_| quote!(.await));
-    let answer = format_ident!("{}", if *fallible { "result" } else { "value" });
+    let answer = if *fallible { "result" } else { "value" };
+    let answer = match &sig.output {
+        ReturnType::Type(_, ty) => format_ident!("{answer}", span = at(ty)),
+        ReturnType::Default => format_ident!("{answer}"),
+    };
     let mut method = sig.clone();
     method.ident = format_ident!("call", span = ident.span());
 
@@ -52,6 +56,11 @@ pub(crate) fn expand(tool: &ToolFn, support: &TokenStream) -> TokenStream {
             }
         }
     }
+}
+
+/// Where the compiler points when `tokens` is a type that will not do.
+fn at(tokens: &impl Spanned) -> Span {
+    tokens.span().resolved_at(Span::call_site())
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ impl Registry {
     ///
     /// [`RegistryError`] if the API would not take its name, description or schema, or if the name is taken. The
     /// registry is gone then; clone it before, to go on without the tool.
+    #[expect(clippy::should_implement_trait, reason = "no one takes a registry for a number")]
     pub fn add(mut self, tool: impl Tool) -> Result<Self, RegistryError> {
         let function = tool.definition();
         let name = function.name.clone();

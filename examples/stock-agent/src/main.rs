@@ -2,15 +2,14 @@
 //!
 //! Asks an assistant what a stock costs and what 1000 shares would be worth. Its tool call and its answer are streamed
 //! to the terminal. It runs the whole runtime inside itself, or talks to a server at `--base-url`.
-#![expect(clippy::print_stdout, reason = "a program for the terminal")]
 
 use std::io::{Write, stdout};
 
 use clap::Parser;
 use ropewalk::{
-    ChatCompletions, Client, CreateAssistant, CreateMessage, CreateRun, CreateThread, Embedded, ErrorObject,
-    EventHandler, Registry, Run, RunStatus, RunStep, ScriptedModel, Secret, StepDetails, Text, TextDelta,
-    ToolCallRecord, ToolDriver, Value, async_trait, json, tool,
+    ChatCompletions, Client, ClientBuilder, CreateAssistant, CreateMessage, CreateRun, CreateThread,
+    Embedded, ErrorObject, EventHandler, Registry, Run, RunStatus, RunStep, ScriptedModel, Secret,
+    StepDetails, Text, TextDelta, ToolCallRecord, ToolDriver, Value, async_trait, json, tool,
 };
 
 const QUESTION: &str = "What's the stock price of AAPL, and calculate what 1000 shares would be worth?";
@@ -97,8 +96,7 @@ fn show(text: &str) {
 
 fn client(args: &Args) -> anyhow::Result<Client> {
     if let Some(url) = &args.base_url {
-        let key = std::env::var("OPENAI_API_KEY").unwrap_or_default();
-        return Ok(Client::builder().base_url(url).api_key(key).build()?);
+        return Ok(ClientBuilder::from_env()?.base_url(url).build()?);
     }
     Ok(Client::embedded(match &args.upstream {
         Some(url) => {

@@ -152,9 +152,7 @@ fn a_line_that_came_in_one_piece_is_not_copied() {
     decoder.push(chunk.slice(7..));
     assert_eq!(decoder.next_frame().unwrap().unwrap().data, "cut");
     let frame = decoder.next_frame().unwrap().unwrap();
-    for part in [&frame.event, &frame.data] {
-        assert!(chunk.as_ptr_range().contains(&part.as_ptr()));
-    }
+    assert!(chunk.as_ptr_range().contains(&frame.data.as_ptr()));
 }
 
 #[test]

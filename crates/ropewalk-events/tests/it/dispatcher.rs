@@ -1,5 +1,6 @@
 use async_trait::async_trait;
 use futures_util::{FutureExt, stream};
+use proptest::{collection::vec, prelude::*};
 use ropewalk_events::{Dispatcher, Event, EventHandler, Grammar, Snapshot, StreamError};
 use ropewalk_types::{
     ErrorObject, ImageFile, Message, MessageContent, MessageDelta, MessageStatus, Run, RunStatus, RunStep,
@@ -8,7 +9,10 @@ use ropewalk_types::{
 use serde::Serialize;
 use serde_json::json;
 
-use crate::story::Story;
+use crate::{
+    grammar::{End, Start, ends, grammar, legal, starts},
+    story::Story,
+};
 
 /// Writes down what it is told.
 #[derive(Default)]
@@ -202,6 +206,25 @@ fn a_stream_that_breaks_in_mid_text() {
     let error = ErrorObject::server("Sorry, something went wrong.");
     let story = Story::begun().message().text("Hel").tell([Event::Error(Box::new(error))]).done();
     insta::assert_snapshot!(transcript(Grammar::create_run(), story));
+}
+
+proptest! {
+    #[test]
+    fn what_is_created_is_done_once(
+        start in starts(), turns in vec((any::<bool>(), 0..3usize), 0..4), end in ends(),
+    ) {
+        prop_assume!(!matches!(end, End::Broken(_)));
+        let story = Story::default().tell(legal(start, &turns, &end));
+        let told = transcript(grammar(start), story);
+        let count = |callback: &str| told.lines().filter(|line| line.trim_start().starts_with(callback)).count();
+        for object in ["on_tool_call", "on_message", "on_text"] {
+            prop_assert_eq!(count(&format!("{object}_created")), count(&format!("{object}_done")), "{}", told);
+        }
+        let (begun_before, done_later) = (matches!(start, Start::Outputs), matches!(end, End::RequiresAction));
+        let steps_created = count("on_run_step_created") + usize::from(begun_before);
+        prop_assert_eq!(steps_created, count("on_run_step_done") + usize::from(done_later), "{}", told);
+        prop_assert_eq!(count("on_run_done") + count("on_requires_action"), 1);
+    }
 }
 
 #[test]

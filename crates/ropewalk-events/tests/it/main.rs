@@ -1,4 +1,5 @@
 //! The public behaviour of the crate: laws, and transcripts of whole streams.
+#![cfg(test)]
 
 mod codec;
 mod dispatcher;

@@ -154,8 +154,8 @@ impl Tables {
             .filter_map(|seq| {
                 let mut row = self.rows.get(&seq)?.clone();
                 row.document.due_at = Some(lease_until_ms);
-                row.document.fence += 1;
-                row.document.version += 1;
+                row.document.fence = row.document.fence.wrapping_add(1);
+                row.document.version = row.document.version.wrapping_add(1);
                 let claimed = (row.organization.clone(), row.document.clone());
                 self.replace(seq, Some(row));
                 Some(claimed)

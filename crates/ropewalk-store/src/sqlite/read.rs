@@ -84,9 +84,8 @@ pub(super) fn list(
     let values = named_params! {
         ":org": org.as_str(), ":kind": kind.as_str(), ":parent": parent, ":tag": tag,
         ":low_at": low.0, ":low_seq": low.1, ":high_at": high.0, ":high_seq": high.1,
-        ":limit": i64::try_from(*limit).unwrap_or(i64::MAX).saturating_add(1),
     };
-    let documents = statement.query_map(values, |row| document(*kind, row))?;
+    let documents = statement.query_map(values, |row| document(*kind, row))?.take(limit.saturating_add(1));
     Ok(DocumentPage::cut(documents.collect::<Result<_, _>>()?, *limit))
 }
 
@@ -108,7 +107,7 @@ fn page_sql(order: Order, tagged: bool) -> String {
         "SELECT {COLUMNS} FROM object INDEXED BY {index} \
          WHERE org = :org AND kind = :kind AND parent IS :parent AND {tag} \
          AND (created_at, place) > (:low_at, :low_seq) AND (created_at, place) < (:high_at, :high_seq) \
-         ORDER BY created_at {direction}, place {direction} LIMIT :limit"
+         ORDER BY created_at {direction}, place {direction}"
     )
 }
 
@@ -129,7 +128,18 @@ fn position(
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
+    use tempfile::TempDir;
+
     use super::*;
+
+    fn database() -> (TempDir, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let mut connection = connect(&folder.path().join("test.db"), access).unwrap();
+        crate::sqlite::schema::migrate(&mut connection).unwrap();
+        (folder, connection)
+    }
 
     /// How SQLite would run a statement.
     fn plan(connection: &Connection, sql: &str) -> String {
@@ -140,10 +150,20 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_is_planned_once_for_all_pages() {
+        let (_folder, connection) = database();
+        let org = Organization::new("rope");
+        for limit in [1, 20, 100] {
+            list(&connection, &org, &ListRequest::new(Kind::Run).parent("thread").limit(limit)).unwrap();
+        }
+        let statement = connection.prepare_cached(&page_sql(Order::Desc, false)).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::Run), 3);
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
+
+    #[test]
     fn a_page_is_one_walk_along_an_index() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut connection = Connection::open(folder.path().join("test.db")).unwrap();
-        crate::sqlite::schema::migrate(&mut connection).unwrap();
+        let (_folder, connection) = database();
         for order in [Order::Asc, Order::Desc] {
             assert_eq!(
                 plan(&connection, &page_sql(order, false)),

@@ -155,21 +155,20 @@ pub(super) fn claim(
     limit: usize,
 ) -> Result<Vec<(Organization, Document)>, Failure> {
     let sql = format!(
-        "SELECT {COLUMNS}, org, seq FROM object WHERE kind = ?1 AND due_at <= ?2 ORDER BY due_at, seq LIMIT ?3"
+        "SELECT {COLUMNS}, org, seq FROM object WHERE kind = ?1 AND due_at <= ?2 ORDER BY due_at, seq"
     );
     let mut due = connection.prepare_cached(&sql)?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let due = due.query_map(params![kind.as_str(), now_ms, limit], |row| {
+    let due = due.query_map(params![kind.as_str(), now_ms], |row| {
         Ok((Organization::new(row.get::<_, String>(8)?), document(kind, row)?, row.get::<_, i64>(9)?))
     })?;
     // All are read before the first is written: a row must not be met again at its new time.
-    let due = due.collect::<Result<Vec<_>, _>>()?;
+    let due = due.take(limit).collect::<Result<Vec<_>, _>>()?;
     let take = |(org, mut document, seq): (_, Document, _)| {
-        let sql = "UPDATE object SET due_at = ?2, fence = fence + 1, version = version + 1 WHERE seq = ?1";
-        execute(connection, sql, [seq, lease_until_ms])?;
         document.due_at = Some(lease_until_ms);
-        document.fence += 1;
-        document.version += 1;
+        document.fence = document.fence.wrapping_add(1);
+        document.version = document.version.wrapping_add(1);
+        let sql = "UPDATE object SET due_at = ?2, fence = ?3, version = ?4 WHERE seq = ?1";
+        execute(connection, sql, [seq, lease_until_ms, document.fence as i64, document.version as i64])?;
         Ok((org, document))
     };
     whole(connection, || due.into_iter().map(take).collect())

@@ -1,4 +1,4 @@
-//! `#[tool]`: functions that become tools, and those that cannot.
+//! `#[tool]`: functions that become tools.
 
 use ropewalk_tools::{Tool, ToolContext, ToolError, tool};
 use schemars::JsonSchema;
@@ -106,11 +106,4 @@ async fn an_error_of_any_type_keeps_its_text_and_its_self() {
     let same = ToolError::new(ToolError::new(error));
     let cause: &std::io::Error = same.get_ref().downcast_ref().unwrap();
     assert_eq!(cause.kind(), std::io::ErrorKind::NotFound);
-}
-
-#[test]
-fn mistakes_are_told_where_they_stand() {
-    let cases = trybuild::TestCases::new();
-    cases.pass("tests/ui/pass.rs");
-    cases.compile_fail("tests/ui/fail_*.rs");
 }

@@ -77,8 +77,8 @@ async fn the_same_conversation_over_http() {
     let stopped = async { stopped.await.unwrap_or_default() };
     let server = tokio::spawn(serve(listener, runtime, stopped, Duration::from_secs(5)));
     let client = Client::builder().base_url(url).build().unwrap();
-    converse(&client).await;
-    drop(client);
+    // On a task of its own, as servers would use it.
+    tokio::spawn(async move { converse(&client).await }).await.unwrap();
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
 }

@@ -1,4 +1,4 @@
-//! cargo run -p ropewalk-model --example ask -- "What is AAPL at, and what are 1000 shares worth?"
+//! cargo run -p ropewalk-model --example complete -- "What is AAPL at, and what are 1000 shares worth?"
 //!
 //! Asks the scripted model, or the server at `OPENAI_BASE_URL` (with `OPENAI_API_KEY` and `OPENAI_MODEL`).
 #![expect(clippy::print_stdout, reason = "the answer is what the example is for")]
