@@ -2,6 +2,7 @@
 //! the upstream's stream as assistants events; it checks nothing, keeps no threads and knows no errors.
 
 use std::{
+    borrow::Cow,
     path::Path,
     sync::{
         Arc,
@@ -81,19 +82,26 @@ struct RunRequest {
 }
 
 #[derive(Deserialize)]
-struct Chunk {
-    choices: Vec<Choice>,
+struct Chunk<'a> {
+    #[serde(borrow)]
+    choices: [Choice<'a>; 1],
 }
 
 #[derive(Deserialize)]
-struct Choice {
-    delta: Delta,
+struct Choice<'a> {
+    #[serde(borrow)]
+    delta: Delta<'a>,
 }
 
 #[derive(Deserialize)]
-struct Delta {
-    content: Option<String>,
+struct Delta<'a> {
+    #[serde(borrow)]
+    content: Option<Cow<'a, str>>,
 }
+
+/// A token's event up to its text.
+const DELTA: &str = "event: thread.message.delta\ndata: {\"id\":\"msg_1\",\"object\":\"thread.message.delta\",\
+                     \"delta\":{\"content\":[{\"index\":0,\"type\":\"text\",\"text\":{\"value\":";
 
 async fn run(State(floor): State<Floor>, Json(request): Json<RunRequest>) -> Response {
     let id = format!("run_{}", floor.ids.fetch_add(1, Ordering::Relaxed));
@@ -167,13 +175,12 @@ impl Relay {
             begin += length + 1;
             let chunk =
                 line.strip_prefix(b"data: ").and_then(|json| serde_json::from_slice::<Chunk>(json).ok());
-            let choice = chunk.and_then(|chunk| chunk.choices.into_iter().next());
-            if let Some(value) = choice.and_then(|choice| choice.delta.content) {
-                let content = json!([{"index": 0, "type": "text", "text": {"value": value}}]);
-                let delta =
-                    json!({"id": "msg_1", "object": "thread.message.delta", "delta": {"content": content}});
-                events.push_str(&event("thread.message.delta", &delta));
-                self.text.push_str(&value);
+            if let Some(Chunk { choices: [Choice { delta: Delta { content: Some(word) } }] }) = chunk {
+                self.text.push_str(&word);
+                let word = serde_json::to_string(&word).unwrap_or_default();
+                events.push_str(DELTA);
+                events.push_str(&word);
+                events.push_str("}}]}}\n\n");
             }
         }
         self.rest.drain(..begin);

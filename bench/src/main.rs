@@ -7,6 +7,7 @@ mod assistants;
 mod cold_start;
 mod connection;
 mod decoders;
+mod disk;
 mod floor;
 mod load;
 mod open_streams;
@@ -102,6 +103,7 @@ fn measure(ropewalk: &std::path::Path, extent: Extent) -> anyhow::Result<()> {
         report::throughput(&throughput::measure(ropewalk, extent).await?);
         report::open_streams(&open_streams::measure(ropewalk, extent).await?);
         report::cold_start(&cold_start::measure(ropewalk, extent).await?);
+        report::disk(disk::measure()?);
         report::decoders(&decoders::measure(extent)?);
         Ok(())
     })

@@ -80,6 +80,13 @@ pub(crate) fn cold_start(measured: &ColdStart) {
     );
 }
 
+pub(crate) fn disk(synced: Duration) {
+    println!(
+        "\nA page written and synced to this disk, which each acknowledged call waits for: {}.",
+        milliseconds(synced)
+    );
+}
+
 pub(crate) fn decoders(measured: &[Decoded]) {
     println!("\n### SSE decoders\n");
     println!("Nanoseconds an event, over the upstream's answer of {TOKENS} tokens.\n");

@@ -67,7 +67,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn answer(call: &ToolCall) -> ChatMessage {
     println!("[{}({})]", call.function.name, call.function.arguments);
     let ticker = call.function.arguments.parse::<Value>().unwrap_or_default()["ticker"].take();
-    let prices = json!({"AAPL": 237.50, "GOOGL": 191.30, "MSFT": 452.80});
+    let prices = json!({"AAPL": 212.40, "GOOGL": 168.90, "MSFT": 431.15});
     let output = match ticker.as_str().and_then(|ticker| prices.get(ticker)) {
         Some(price) => json!({"price": price, "currency": "USD"}),
         None => json!({"error": format!("no price of {ticker}")}),

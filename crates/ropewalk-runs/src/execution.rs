@@ -1,9 +1,16 @@
 //! One run being driven: a short loop around the machine.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
-use futures_util::StreamExt;
-use ropewalk_model::{ModelError, ModelErrorKind, ModelStream};
+use futures_core::Stream;
+use futures_util::{TryStreamExt, stream};
+use ropewalk_model::{ModelError, ModelErrorKind, ModelEvent};
 use ropewalk_store::{Batch, Durability, Expect, Kind, Scope, StoreError};
 use ropewalk_types::{LastErrorCode, Message, Run, RunStatus};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -31,11 +38,23 @@ pub(crate) struct Execution {
     pub(crate) feed: Arc<Feed>,
 }
 
-/// What ends the wait for the model.
-enum Happening<T> {
+/// Events of the model after which a poke or the deadline is looked for, though the model says more. While it
+/// speaks, nothing else costs anything.
+const LISTEN_EVERY: u32 = 64;
+
+/// What a run waits for during a model call.
+enum Happening {
     Poked,
     Deadline,
-    Model(T),
+    Model(Option<Result<ModelEvent, ModelError>>),
+}
+
+async fn interruption(live: &Live, deadline: Instant) -> Happening {
+    tokio::select! {
+        biased;
+        () = live.poke.notified() => Happening::Poked,
+        () = sleep_until(deadline) => Happening::Deadline,
+    }
 }
 
 impl Execution {
@@ -72,47 +91,38 @@ impl Execution {
         let request =
             model_request(self.machine.run(), self.machine.steps(), &messages, self.machine.state().usage);
         drop(messages);
-        let deadline = sleep_until(self.deadline());
-        tokio::pin!(deadline);
         let model = self.shared.model.clone();
-        let opening = model.stream(&request);
-        tokio::pin!(opening);
-        let live = self.live.clone();
-        let mut stream: Option<ModelStream> = None;
+        let mut events = pin!(stream::once(async { model.stream(&request).await }).try_flatten());
+        let (live, deadline) = (self.live.clone(), self.deadline());
+        let mut interruption = pin!(interruption(&live, deadline));
+        let mut said = 0_u32;
         loop {
-            let happening = match &mut stream {
-                None => tokio::select! {
-                    biased;
-                    () = live.poke.notified() => Happening::Poked,
-                    () = &mut deadline => Happening::Deadline,
-                    opened = &mut opening => Happening::Model(match opened {
-                        Ok(opened) => {
-                            stream = Some(opened);
-                            continue;
-                        }
-                        Err(error) => Some(Err(error)),
-                    }),
-                },
-                Some(stream) => tokio::select! {
-                    biased;
-                    () = live.poke.notified() => Happening::Poked,
-                    () = &mut deadline => Happening::Deadline,
-                    event = stream.next() => Happening::Model(event),
-                },
-            };
-            let input = match happening {
-                Happening::Poked => match self.look_again().await? {
-                    Some(input) => input,
-                    None => continue,
-                },
+            let happening = poll_fn(|context| {
+                if said.is_multiple_of(LISTEN_EVERY)
+                    && let Poll::Ready(interruption) = interruption.as_mut().poll(context)
+                {
+                    return Poll::Ready(interruption);
+                }
+                match events.as_mut().poll_next(context) {
+                    Poll::Ready(event) => Poll::Ready(Happening::Model(event)),
+                    Poll::Pending => interruption.as_mut().poll(context),
+                }
+            });
+            let input = match happening.await {
+                Happening::Poked => {
+                    interruption.set(self::interruption(&live, deadline));
+                    match self.look_again().await? {
+                        Some(input) => input,
+                        None => continue,
+                    }
+                }
                 Happening::Deadline => Input::DeadlinePassed,
                 Happening::Model(Some(Ok(event))) => Input::Model(event),
                 Happening::Model(Some(Err(error))) => Input::ModelFailed(self.failure(&error)),
                 Happening::Model(None) => Input::ModelEnded,
             };
-            let ended = matches!(input, Input::ModelEnded);
+            said = said.wrapping_add(1);
             match self.take(input).await? {
-                Next::Continue if ended => return Ok(Next::Park),
                 Next::Continue => {}
                 next => return Ok(next),
             }
@@ -126,8 +136,9 @@ impl Execution {
         if effects.has_changes() {
             self.commit(&mut effects).await?;
         }
-        self.feed.send(&effects.events);
-        self.feed.room().await;
+        if self.feed.send(&effects.events) {
+            self.feed.room().await;
+        }
         Ok(effects.next)
     }
 
@@ -136,7 +147,7 @@ impl Execution {
         loop {
             let error = match self.scope.commit(self.batch(effects)).await {
                 Ok(()) => {
-                    self.versions.run += 1;
+                    self.versions.run += u64::from(effects.run_changed);
                     self.versions.committed(&effects.changes);
                     self.live.saw(self.versions.run);
                     return Ok(());
@@ -161,14 +172,18 @@ impl Execution {
         }
     }
 
+    /// What to commit. Either way the batch fails if the run is not as this execution saw it last.
     fn batch(&self, effects: &Effects) -> Batch {
         let run = self.machine.run();
-        let due_at = self.shared.due_at(run);
-        let put =
-            record::put_run(run, self.machine.state(), due_at).expect(Expect::Version(self.versions.run));
-        // A step that begins can begin again; only what moves the run has to outlive the power.
-        let durability = if effects.run_changed { Durability::Synced } else { Durability::Written };
-        self.versions.put(&effects.changes, Batch::new().put(put).durability(durability))
+        let batch = if effects.run_changed {
+            let put = record::put_run(run, self.machine.state(), self.shared.due_at(run));
+            Batch::new().put(put.expect(Expect::Version(self.versions.run)))
+        } else {
+            // A step that begins can begin again; only what moves the run has to outlive the power.
+            let unchanged = Batch::new().require_version(Kind::Run, run.id.as_str(), self.versions.run);
+            unchanged.durability(Durability::Written)
+        };
+        self.versions.put(&effects.changes, batch)
     }
 
     /// Reads the run again after somebody changed it; gives an input if that stops the run.

@@ -46,10 +46,11 @@ impl Feed {
         }))
     }
 
-    pub(crate) fn send(&self, events: &[Event]) {
+    /// Adds events; says whether the run has to wait for [`room`](Self::room) now.
+    pub(crate) fn send(&self, events: &[Event]) -> bool {
         let mut inner = self.0.lock();
         if events.is_empty() || inner.closed || inner.reader == Reader::Absent {
-            return;
+            return false;
         }
         for event in events {
             event.encode(&mut inner.buffer, None);
@@ -61,6 +62,7 @@ impl Feed {
             inner.closed = true;
         }
         inner.wake_reader();
+        inner.is_full()
     }
 
     /// Tells the reader that the stream, not the run, failed, and ends it.
@@ -85,7 +87,7 @@ impl Feed {
     pub(crate) async fn room(&self) {
         std::future::poll_fn(|context| {
             let mut inner = self.0.lock();
-            if inner.reader != Reader::Driving || inner.buffer.len() < HIGH_WATER {
+            if !inner.is_full() {
                 return Poll::Ready(());
             }
             inner.driver_waker = Some(context.waker().clone());
@@ -134,6 +136,10 @@ impl Feed {
 }
 
 impl Inner {
+    fn is_full(&self) -> bool {
+        self.reader == Reader::Driving && self.buffer.len() >= HIGH_WATER
+    }
+
     fn wake_reader(&mut self) {
         if let Some(waker) = self.reader_waker.take() {
             waker.wake();

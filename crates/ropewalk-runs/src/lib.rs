@@ -37,5 +37,7 @@ pub use error::RunError;
 pub use machine::{Change, Context, Effects, Failure, Input, Machine, Next, RunState};
 #[cfg(feature = "engine")]
 pub use run_stream::RunStream;
+#[cfg(all(feature = "driver", feature = "testing"))]
+pub use tool_driver::MockRunApi;
 #[cfg(feature = "driver")]
 pub use tool_driver::{RunApi, ToolDriver};

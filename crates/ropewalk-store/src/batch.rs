@@ -14,6 +14,25 @@ pub enum Expect {
     Version(u64),
 }
 
+impl Expect {
+    /// Compares what is expected with the stored version, `None` if nothing is stored: for backends.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::AlreadyExists`], [`StoreError::Missing`] or [`StoreError::Conflict`].
+    pub fn check(self, kind: Kind, id: &str, stored: Option<u64>) -> Result<(), StoreError> {
+        let id = || id.to_owned();
+        match (self, stored) {
+            (Self::Absent, Some(_)) => Err(StoreError::AlreadyExists { kind, id: id() }),
+            (Self::Version(_), None) => Err(StoreError::Missing { kind, id: id() }),
+            (Self::Version(expected), Some(stored)) if expected != stored => {
+                Err(StoreError::Conflict { kind, id: id() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A document to store: the whole of it, whatever was there before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
@@ -107,23 +126,6 @@ impl Put {
         self.expect = expect;
         self
     }
-
-    /// Compares what is expected with the stored version, `None` if nothing is stored: for backends.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::AlreadyExists`], [`StoreError::Missing`] or [`StoreError::Conflict`].
-    pub fn check(&self, stored: Option<u64>) -> Result<(), StoreError> {
-        let (kind, id) = (self.kind, || self.id.clone());
-        match (self.expect, stored) {
-            (Expect::Absent, Some(_)) => Err(StoreError::AlreadyExists { kind, id: id() }),
-            (Expect::Version(_), None) => Err(StoreError::Missing { kind, id: id() }),
-            (Expect::Version(expected), Some(stored)) if expected != stored => {
-                Err(StoreError::Conflict { kind, id: id() })
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 /// When a commit counts as done. Either way it is visible to readers then.
@@ -149,6 +151,8 @@ pub enum Operation {
     DeleteTree(Kind, String),
     /// The document must be there.
     Require(Kind, String),
+    /// The document must be there at exactly this version.
+    RequireVersion(Kind, String, u64),
     /// Nobody may hold this lock.
     RequireUnlocked(String),
 }
@@ -190,6 +194,12 @@ impl Batch {
     #[must_use]
     pub fn require(self, kind: Kind, id: impl Into<String>) -> Self {
         self.with(Operation::Require(kind, id.into()))
+    }
+
+    /// Fails the batch unless the document is there at exactly this version.
+    #[must_use]
+    pub fn require_version(self, kind: Kind, id: impl Into<String>, version: u64) -> Self {
+        self.with(Operation::RequireVersion(kind, id.into(), version))
     }
 
     /// Fails the batch if a document holds the lock.

@@ -20,7 +20,7 @@ use pool::Pool;
 /// The leaf for streams of tokens: plain `http`, HTTP/1, and every connection is driven by the task that reads the
 /// response. No other task, no channel between tasks, stands between the socket and the reader.
 ///
-/// Connections are kept for the next request when the body was read to its end: at most 64 a host, each for at most
+/// Connections are kept for the next request when the body was read to its end: at most 512 a host, each for at most
 /// 30 s. Dropping a body early closes its connection, which is how the server learns that nobody listens any more.
 /// A request that finds its kept connection closed, before any byte of a response, is sent once more on a new one.
 /// Connecting may take 10 s. Proxies and redirects are not followed.

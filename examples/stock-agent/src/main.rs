@@ -12,7 +12,7 @@ use ropewalk::{
     StepDetails, Text, TextDelta, ToolCallRecord, ToolDriver, Value, async_trait, json, tool,
 };
 
-const QUESTION: &str = "What's the stock price of AAPL, and calculate what 1000 shares would be worth?";
+const QUESTION: &str = "What is AAPL's price, and what would 1000 shares be worth?";
 
 /// Asks an assistant what a stock costs.
 #[derive(Debug, Parser)]
@@ -31,13 +31,13 @@ struct Args {
     base_url: Option<String>,
 }
 
-/// Get the current stock price for a given ticker symbol.
+/// Looks up what one share costs.
 #[tool]
 fn get_stock_price(
-    /// Stock ticker symbol, e.g. AAPL
+    /// The ticker of the share, such as AAPL.
     ticker: String,
 ) -> Result<Value, String> {
-    let sample = [("AAPL", 237.50), ("GOOGL", 191.30), ("MSFT", 452.80)];
+    let sample = [("AAPL", 212.40), ("GOOGL", 168.90), ("MSFT", 431.15)];
     match sample.iter().find(|(known, _)| *known == ticker) {
         Some((_, price)) => {
             Ok(json!({ "price": price, "currency": "USD", "source": "sample data, not a market price" }))
@@ -112,7 +112,7 @@ async fn main() -> anyhow::Result<()> {
     let client = client(&args)?;
     let tools = Registry::new().add(get_stock_price)?;
     let assistant = CreateAssistant::new(args.model)
-        .name("Data Analyst")
+        .name("Market desk")
         .instructions("You are a data analyst. Look prices up with your tools; never guess one.")
         .tools(tools.definitions());
     let assistant = client.assistants().create(assistant).await?;

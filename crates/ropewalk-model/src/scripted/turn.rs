@@ -15,7 +15,7 @@ use crate::{FinishReason, ModelError, ModelErrorKind, ModelEvent, ModelStream, T
 /// # use ropewalk_model::{ModelError, ModelErrorKind, ModelEvent, ScriptedModel, Turn};
 /// let model = ScriptedModel::with_turns([
 ///     Turn::calls([("get_stock_price", r#"{"ticker":"AAPL"}"#)]),
-///     Turn::text("It is 237.50."),
+///     Turn::text("It is 212.40."),
 ///     Turn::new().event(ModelEvent::Text("It".into())).stall(),
 ///     Turn::new().fail(ModelError::new(ModelErrorKind::RateLimited)),
 /// ]);

@@ -13,10 +13,10 @@ const LABEL: &str = "[scripted model, not a language model] ";
 
 fn stock_price() -> Function {
     Function::new("get_stock_price")
-        .description("Get the current stock price for a given ticker symbol.")
+        .description("Looks up what one share costs.")
         .parameters(json!({
             "type": "object",
-            "properties": {"ticker": {"type": "string", "description": "Stock ticker symbol, e.g. AAPL"}},
+            "properties": {"ticker": {"type": "string", "description": "The ticker of the share, such as AAPL."}},
             "required": ["ticker"],
         }))
 }
@@ -66,22 +66,22 @@ async fn answer_to(text: &str, outputs: &[Value]) -> String {
 
 #[tokio::test]
 async fn the_guides_question_is_a_call_and_then_a_sum() {
-    let question = "What's the stock price of AAPL, and calculate what 1000 shares would be worth?";
+    let question = "What is AAPL's price, and what would 1000 shares be worth?";
     let request = asked(question).tool(stock_price());
     let call = transcript(&ScriptedModel::new(), &request).await;
     insta::assert_snapshot!(call);
-    let text = answer_to(question, &[json!({"price": 237.5, "currency": "USD"})]).await;
-    assert_eq!(text, "AAPL trades at 237.50 USD. 1,000 shares would be worth 237,500.00 USD.");
+    let text = answer_to(question, &[json!({"price": 212.4, "currency": "USD"})]).await;
+    assert_eq!(text, "AAPL trades at 212.40 USD. 1,000 shares would be worth 212,400.00 USD.");
 }
 
 #[tokio::test]
 async fn several_tickers_are_parallel_calls_or_one_after_the_other() {
     let text = "Compare AAPL with MSFT: 2 shares of the first, 10 shares of the second.";
-    let prices = [json!({"price": 100, "currency": "USD"}), json!({"price": "452.80"})];
+    let prices = [json!({"price": 100, "currency": "USD"}), json!({"price": "431.15"})];
     assert_eq!(
         answer_to(text, &prices).await,
         "AAPL trades at 100.00 USD. 2 shares would be worth 200.00 USD. \
-         MSFT trades at 452.80. 10 shares would be worth 4,528.00."
+         MSFT trades at 431.15. 10 shares would be worth 4,311.50."
     );
 
     let mut request = asked(text).tool(stock_price());

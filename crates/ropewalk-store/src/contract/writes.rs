@@ -69,9 +69,15 @@ pub(super) async fn expectations_are_checked(store: &Store) {
             scope.commit(expecting("run_1", Expect::Version(stale))),
             StoreError::Conflict { kind: Kind::Run, id } if id == "run_1"
         );
+        refuses!(
+            scope.commit(Batch::new().require_version(Kind::Run, "run_1", stale)),
+            StoreError::Conflict { kind: Kind::Run, id } if id == "run_1"
+        );
     }
+    commit(&scope, Batch::new().require_version(Kind::Run, "run_1", 2)).await;
     for batch in [
         Batch::new().require(Kind::Run, "run_2"),
+        Batch::new().require_version(Kind::Run, "run_2", 1),
         Batch::new().require(Kind::Thread, "run_1"),
         Batch::new().delete(Kind::Run, "run_2"),
         Batch::new().delete_tree(Kind::Run, "run_2"),

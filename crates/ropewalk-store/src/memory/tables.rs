@@ -5,7 +5,7 @@ use std::{
 
 use ropewalk_types::Order;
 
-use crate::{Document, Kind, Lease, ListRequest, Operation, Organization, Put, StoreError, list::Position};
+use crate::{Document, Expect, Kind, Lease, ListRequest, Operation, Organization, Put, StoreError, list::Position};
 
 /// One document with what only the store knows of it.
 #[derive(Clone)]
@@ -82,6 +82,10 @@ impl Tables {
                 }
             }
             Operation::Require(kind, id) => drop(self.require(org, kind, id)?),
+            Operation::RequireVersion(kind, id, version) => {
+                let stored = self.find(org, kind, &id).map(|(_, row)| row.document.version);
+                Expect::Version(version).check(kind, &id, stored)?;
+            }
             Operation::RequireUnlocked(lock) => self.require_unlocked(org, &lock, None)?,
         }
         Ok(())
@@ -90,7 +94,7 @@ impl Tables {
     fn put(&mut self, org: &Organization, put: Put, undo: &mut Undo) -> Result<(), StoreError> {
         let found = self.find(org, put.kind, &put.id);
         let (version, fence) = found.map_or((0, 0), |(_, row)| (row.document.version, row.document.fence));
-        put.check(found.map(|_| version))?;
+        put.expect.check(put.kind, &put.id, found.map(|_| version))?;
         let found = found.map(|(seq, _)| seq);
         if let Some(lock) = &put.lock {
             self.require_unlocked(org, lock, found)?;

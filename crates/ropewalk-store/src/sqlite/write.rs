@@ -4,7 +4,7 @@ use super::{
     Failure,
     read::{COLUMNS, document},
 };
-use crate::{Document, Kind, Lease, Operation, Organization, Put, StoreError};
+use crate::{Document, Expect, Kind, Lease, Operation, Organization, Put, StoreError};
 
 /// Runs one statement that returns no rows, and says how many it changed.
 pub(super) fn execute(
@@ -57,23 +57,30 @@ fn apply(connection: &Connection, org: &Organization, step: &Operation) -> Resul
             let found = connection.prepare_cached(sql)?.exists(params![org.as_str(), kind.as_str(), id])?;
             present(found, *kind, id)
         }
+        Operation::RequireVersion(kind, id, version) => {
+            let sql = "SELECT version FROM object WHERE org = ?1 AND kind = ?2 AND id = ?3";
+            let mut statement = connection.prepare_cached(sql)?;
+            let key = params![org.as_str(), kind.as_str(), id];
+            let stored = statement.query_row(key, |row| row.get::<_, i64>(0)).optional()?;
+            Ok(Expect::Version(*version).check(*kind, id, stored.map(|stored| stored as u64))?)
+        }
         Operation::RequireUnlocked(lock) => require_unlocked(connection, org, lock, None),
     }
 }
 
 fn put(connection: &Connection, org: &Organization, put: &Put) -> Result<(), Failure> {
-    let Put { kind, id, parent, tag, created_at, body, state, lock, due_at, fence, expect: _ } = put;
-    let (org_text, kind, fence) = (org.as_str(), kind.as_str(), fence.map(|fence| fence as i64));
+    let Put { kind, id, parent, tag, created_at, body, state, lock, due_at, fence, expect } = put;
+    let (org_text, kind_text, fence) = (org.as_str(), kind.as_str(), fence.map(|fence| fence as i64));
     let mut find = connection.prepare_cached(
-        "SELECT seq, version, parent IS ?4 AND tag IS ?5 AND created_at = ?6 AND lock IS ?7 AND due_at IS ?8
+        "SELECT seq, version, parent IS ?4 AND tag IS ?5 AND created_at = ?6, lock IS ?7 AND due_at IS ?8
          FROM object WHERE org = ?1 AND kind = ?2 AND id = ?3",
     )?;
-    let found: Option<(i64, i64, bool)> = find
-        .query_row(params![org_text, kind, id, parent, tag, created_at, lock, due_at], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    let found: Option<(i64, i64, bool, bool)> = find
+        .query_row(params![org_text, kind_text, id, parent, tag, created_at, lock, due_at], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })
         .optional()?;
-    put.check(found.map(|(_, version, _)| version as u64))?;
+    expect.check(*kind, id, found.map(|(_, version, ..)| version as u64))?;
     if let Some(lock) = lock {
         require_unlocked(connection, org, lock, found.map(|(seq, ..)| seq))?;
     }
@@ -85,7 +92,7 @@ fn put(connection: &Connection, org: &Organization, put: &Put) -> Result<(), Fai
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ifnull(?9, 0), ?10, ?11)",
             params![
                 org_text,
-                kind,
+                kind_text,
                 id,
                 parent,
                 tag,
@@ -97,14 +104,20 @@ fn put(connection: &Connection, org: &Organization, put: &Put) -> Result<(), Fai
                 state.as_deref()
             ],
         )?,
-        // Touches no indexed column, so no index is written.
-        Some((seq, _, true)) => execute(
+        // An index is written when a column of it is named, changed or not: so as few as possible are.
+        Some((seq, _, true, true)) => execute(
             connection,
             "UPDATE object SET version = version + 1, fence = ifnull(?2, fence), body = ?3, state = ?4
              WHERE seq = ?1",
             params![seq, fence, &body[..], state.as_deref()],
         )?,
-        Some((seq, _, false)) => execute(
+        Some((seq, _, true, false)) => execute(
+            connection,
+            "UPDATE object SET lock = ?5, due_at = ?6,
+             version = version + 1, fence = ifnull(?2, fence), body = ?3, state = ?4 WHERE seq = ?1",
+            params![seq, fence, &body[..], state.as_deref(), lock, due_at],
+        )?,
+        Some((seq, _, false, _)) => execute(
             connection,
             "UPDATE object SET parent = ?5, tag = ?6, created_at = ?7, lock = ?8, due_at = ?9,
              version = version + 1, fence = ifnull(?2, fence), body = ?3, state = ?4 WHERE seq = ?1",

@@ -45,6 +45,7 @@ fn step() -> impl Strategy<Value = Operation> {
         1 => (kind(), name()).prop_map(|(kind, id)| Operation::Delete(kind, id)),
         1 => (kind(), name()).prop_map(|(kind, id)| Operation::DeleteTree(kind, id)),
         1 => (kind(), name()).prop_map(|(kind, id)| Operation::Require(kind, id)),
+        1 => (kind(), name(), 0..3_u64).prop_map(|(kind, id, version)| Operation::RequireVersion(kind, id, version)),
         1 => name().prop_map(Operation::RequireUnlocked),
     ]
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 
-const MAX_IDLE_PER_HOST: usize = 64;
+const MAX_IDLE_PER_HOST: usize = 512;
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Connections that wait for their next request. The lock is held to move one in or out, never to do anything
@@ -77,7 +77,7 @@ mod tests {
         for _ in 0..=MAX_IDLE_PER_HOST {
             pool.put(host.clone(), Connection::open(&host).await.unwrap());
         }
-        assert_eq!(format!("{pool:?}"), r#"{"127.0.0.1": 64}"#);
+        assert_eq!(format!("{pool:?}"), r#"{"127.0.0.1": 512}"#);
     }
 
     #[tokio::test]

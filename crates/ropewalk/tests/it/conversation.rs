@@ -7,18 +7,18 @@ use ropewalk::{
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
-const QUESTION: &str = "What's the stock price of AAPL, and calculate what 1000 shares would be worth?";
-const ANSWER: &str = "[scripted model, not a language model] AAPL trades at 237.50 USD. \
-                      1,000 shares would be worth 237,500.00 USD.";
+const QUESTION: &str = "What is AAPL's price, and what would 1000 shares be worth?";
+const ANSWER: &str = "[scripted model, not a language model] AAPL trades at 212.40 USD. \
+                      1,000 shares would be worth 212,400.00 USD.";
 
-/// Get the current stock price for a given ticker symbol.
+/// Looks up what one share costs.
 #[tool]
 async fn get_stock_price(
-    /// Stock ticker symbol, e.g. AAPL
+    /// The ticker of the share, such as AAPL.
     ticker: String,
 ) -> Result<Value, String> {
     match ticker.as_str() {
-        "AAPL" => Ok(json!({ "price": 237.50, "currency": "USD" })),
+        "AAPL" => Ok(json!({ "price": 212.40, "currency": "USD" })),
         _ => Err(format!("no price for {ticker}")),
     }
 }
@@ -26,7 +26,7 @@ async fn get_stock_price(
 /// One conversation, first streamed and then polled.
 async fn converse(client: &Client) {
     let registry = Registry::new().add(get_stock_price).unwrap();
-    let assistant = CreateAssistant::new("gpt-4o").name("Data Analyst").tools(registry.definitions());
+    let assistant = CreateAssistant::new("gpt-4o").name("Market desk").tools(registry.definitions());
     let assistant = client.assistants().create(assistant).await.unwrap();
     let tools = ToolDriver::new(registry).poll_every(Duration::from_millis(1));
     let run = || CreateRun::new(&assistant.id);
