@@ -9,9 +9,6 @@ use std::io::IsTerminal;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// A self-hosted runtime for the Assistants API.
 #[derive(Debug, Parser)]
 #[command(name = "ropewalk", version)]

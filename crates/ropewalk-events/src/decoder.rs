@@ -95,6 +95,14 @@ impl Decoder {
                 self.read += 1;
                 continue;
             }
+            if self.frame_bytes == 0
+                && self.head.is_empty()
+                && let Some((frame, length)) = self.draft.usual(&self.chunk, self.read, self.max_frame_bytes)
+            {
+                self.read += length;
+                return Ok(Some(frame));
+            }
+            let rest = &self.chunk[self.read..];
             // A blank line ends each frame, so it is worth a look before a search.
             let end = if first == b'\n' { Some(0) } else { memchr2(b'\n', b'\r', rest) };
             let line = &rest[..end.unwrap_or(rest.len())];

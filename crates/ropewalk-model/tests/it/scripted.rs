@@ -12,13 +12,11 @@ use crate::support::{line, transcript};
 const LABEL: &str = "[scripted model, not a language model] ";
 
 fn stock_price() -> Function {
-    Function::new("get_stock_price")
-        .description("Looks up what one share costs.")
-        .parameters(json!({
-            "type": "object",
-            "properties": {"ticker": {"type": "string", "description": "The ticker of the share, such as AAPL."}},
-            "required": ["ticker"],
-        }))
+    Function::new("get_stock_price").description("Looks up what one share costs.").parameters(json!({
+        "type": "object",
+        "properties": {"ticker": {"type": "string", "description": "The ticker of the share, such as AAPL."}},
+        "required": ["ticker"],
+    }))
 }
 
 fn asked(text: &str) -> ModelRequest {
@@ -65,7 +63,7 @@ async fn answer_to(text: &str, outputs: &[Value]) -> String {
 }
 
 #[tokio::test]
-async fn the_guides_question_is_a_call_and_then_a_sum() {
+async fn a_question_for_a_price_is_a_call_and_then_a_sum() {
     let question = "What is AAPL's price, and what would 1000 shares be worth?";
     let request = asked(question).tool(stock_price());
     let call = transcript(&ScriptedModel::new(), &request).await;

@@ -1,7 +1,7 @@
 use ropewalk_runs::{NewRun, Started};
 use ropewalk_store::Kind;
 use ropewalk_types::{
-    Assistant, AssistantId, CreateThread, Endpoint, Message, Run, RunOptions, RunStatus, ThreadId, endpoint,
+    Assistant, AssistantId, Endpoint, Message, Run, RunOptions, RunStatus, ThreadId, endpoint,
 };
 
 use super::{find, threads};
@@ -43,7 +43,7 @@ pub(crate) async fn create_with_thread(
     let options = request.options();
     let assistant =
         find(&call.scope, Kind::Assistant, request.assistant_id.as_str(), None).await?.decode()?;
-    let mut new_thread = request.thread.unwrap_or_else(CreateThread::new);
+    let mut new_thread = request.thread.unwrap_or_default();
     new_thread.tool_resources = new_thread.tool_resources.or(request.tool_resources);
     let (thread, messages) = threads::build(&call.runtime, new_thread);
     let run = new_run(&call.runtime, assistant, request.assistant_id, thread.id.clone(), options);

@@ -5,7 +5,9 @@ use std::{
 
 use ropewalk_types::Order;
 
-use crate::{Document, Expect, Kind, Lease, ListRequest, Operation, Organization, Put, StoreError, list::Position};
+use crate::{
+    Document, Expect, Kind, Lease, ListRequest, Operation, Organization, Put, StoreError, list::Position,
+};
 
 /// One document with what only the store knows of it.
 #[derive(Clone)]
