@@ -70,7 +70,8 @@ impl Draft {
                 self.name.clone()
             }
         };
-        let data = Utf8Bytes::from_part(chunk, &data[..length]);
+        let begins = at + name_line + b"data: ".len();
+        let data = Utf8Bytes::from_part(chunk.slice(begins..begins + length));
         let frame = Frame { event, data, id: self.last_id.clone() };
         Some((frame, name_line + b"data: ".len() + length + 2))
     }
@@ -88,14 +89,16 @@ impl Draft {
         };
         let value = value.strip_prefix(b" ").unwrap_or(value);
         match name {
-            b"data" => self.data.push(Utf8Bytes::from_part(chunk, value)),
+            b"data" => self.data.push(Utf8Bytes::from_part(chunk.slice_ref(value))),
             b"event" => {
                 if self.name.as_bytes() != value {
                     self.name = name_of(value);
                 }
                 self.named = !value.is_empty();
             }
-            b"id" if memchr(0, value).is_none() => self.id = Some(Utf8Bytes::from_part(chunk, value)),
+            b"id" if memchr(0, value).is_none() => {
+                self.id = Some(Utf8Bytes::from_part(chunk.slice_ref(value)))
+            }
             b"retry" => self.retry = milliseconds(value).or(self.retry),
             _ => {}
         }
