@@ -7,7 +7,9 @@ pub(crate) mod run_steps;
 pub(crate) mod runs;
 pub(crate) mod threads;
 
-use ropewalk_store::{Document, Kind, Scope, StoreError};
+use bytes::Bytes;
+use ropewalk_store::{Batch, Document, Expect, Kind, Put, Scope, StoreError};
+use serde::de::DeserializeOwned;
 
 use crate::api_error::ApiError;
 
@@ -22,7 +24,25 @@ async fn find(scope: &Scope, kind: Kind, id: &str, parent: Option<&str>) -> Resu
         .ok_or_else(|| ApiError::not_found(kind, id))
 }
 
-/// Whether a change has to be tried again because another was faster.
-fn lost_race(error: &StoreError) -> bool {
-    matches!(error, StoreError::Conflict { .. })
+/// Changes one object, again if another was faster, and gives its new wire form.
+async fn change<T: DeserializeOwned>(
+    scope: &Scope,
+    (kind, id): (Kind, &str),
+    parent: Option<&str>,
+    edit: impl Fn(&mut T),
+    put: impl Fn(&T) -> Put,
+) -> Result<Bytes, ApiError> {
+    for _ in 0..CHANGE_TRIES {
+        let document = find(scope, kind, id, parent).await?;
+        let mut object: T = document.decode()?;
+        edit(&mut object);
+        let put = put(&object).expect(Expect::Version(document.version));
+        let json = put.body.clone();
+        match scope.commit(Batch::new().put(put)).await {
+            Ok(()) => return Ok(json),
+            Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Busy.into())
 }

@@ -11,6 +11,7 @@ mod model;
 mod page;
 mod path;
 mod run;
+mod run_request;
 mod run_step;
 mod thread;
 mod tool;
@@ -38,10 +39,10 @@ pub use model::Model;
 pub use page::{Deleted, ListMessagesQuery, ListQuery, ModelList, Order, Page};
 pub use path::{PathError, PathParams};
 pub use run::{
-    CreateRun, CreateThreadAndRun, LastError, LastErrorCode, ModifyRun, RequiredAction, Run,
-    RunIncompleteDetails, RunIncompleteReason, RunOptions, RunStatus, SubmitToolOutputs,
-    SubmitToolOutputsAction, ToolOutput, TruncationKind, TruncationStrategy, Usage,
+    LastError, LastErrorCode, RequiredAction, Run, RunIncompleteDetails, RunIncompleteReason, RunStatus,
+    SubmitToolOutputsAction, TruncationKind, TruncationStrategy, Usage,
 };
+pub use run_request::{CreateRun, CreateThreadAndRun, ModifyRun, RunOptions, SubmitToolOutputs, ToolOutput};
 pub use run_step::{
     CodeInterpreterCall, CodeOutput, FileSearchCall, FunctionCallRecord, MessageCreation, RunStep,
     RunStepKind, RunStepStatus, StepDetails, ToolCallRecord,

@@ -1,8 +1,8 @@
 use ropewalk_runs::record;
-use ropewalk_store::{Batch, Expect, Kind, StoreError};
+use ropewalk_store::{Batch, Expect, Kind};
 use ropewalk_types::{Assistant, Deleted, endpoint};
 
-use super::{CHANGE_TRIES, find, lost_race};
+use super::{change, find};
 use crate::{api_error::ApiError, call::Call, list, reply::Reply, validate};
 
 pub(crate) async fn list(
@@ -32,19 +32,9 @@ pub(crate) async fn modify(
     call: Call<endpoint::ModifyAssistant>,
 ) -> Result<Reply<endpoint::ModifyAssistant>, ApiError> {
     validate::modify_assistant(&call.body)?;
-    for _ in 0..CHANGE_TRIES {
-        let document = find(&call.scope, Kind::Assistant, call.path.0.as_str(), None).await?;
-        let mut assistant: Assistant = document.decode()?;
-        assistant.modify(call.body.clone());
-        let put = record::put_assistant(&assistant).expect(Expect::Version(document.version));
-        let json = put.body.clone();
-        match call.scope.commit(Batch::new().put(put)).await {
-            Ok(()) => return Ok(Reply::bytes(json)),
-            Err(error) if lost_race(&error) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(StoreError::Busy.into())
+    let of = (Kind::Assistant, call.path.0.as_str());
+    let edit = |assistant: &mut Assistant| assistant.modify(call.body.clone());
+    change(&call.scope, of, None, edit, record::put_assistant).await.map(Reply::bytes)
 }
 
 pub(crate) async fn delete(

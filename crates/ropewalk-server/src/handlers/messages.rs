@@ -2,7 +2,7 @@ use ropewalk_runs::record;
 use ropewalk_store::{Batch, Expect, Kind, StoreError};
 use ropewalk_types::{Deleted, Message, endpoint};
 
-use super::{CHANGE_TRIES, find, lost_race};
+use super::{change, find};
 use crate::{api_error::ApiError, call::Call, list, reply::Reply, validate};
 
 pub(crate) async fn list(
@@ -44,20 +44,12 @@ pub(crate) async fn modify(
 ) -> Result<Reply<endpoint::ModifyMessage>, ApiError> {
     validate::modify_metadata(&call.body.metadata)?;
     let (thread, id) = call.path;
-    for _ in 0..CHANGE_TRIES {
-        let document = find(&call.scope, Kind::Message, id.as_str(), Some(thread.as_str())).await?;
-        let mut message: Message = document.decode()?;
+    let edit = |message: &mut Message| {
         call.body.metadata.clone().apply(&mut message.metadata);
         message.metadata.get_or_insert_default();
-        let put = record::put_message(&message).expect(Expect::Version(document.version));
-        let json = put.body.clone();
-        match call.scope.commit(Batch::new().put(put)).await {
-            Ok(()) => return Ok(Reply::bytes(json)),
-            Err(error) if lost_race(&error) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(StoreError::Busy.into())
+    };
+    let of = (Kind::Message, id.as_str());
+    change(&call.scope, of, Some(thread.as_str()), edit, record::put_message).await.map(Reply::bytes)
 }
 
 pub(crate) async fn delete(

@@ -1,8 +1,8 @@
 use ropewalk_runs::record;
-use ropewalk_store::{Batch, Expect, Kind, ListRequest, StoreError};
+use ropewalk_store::{Batch, Expect, Kind, ListRequest};
 use ropewalk_types::{CreateThread, Deleted, Message, Order, RunId, Thread, endpoint};
 
-use super::{CHANGE_TRIES, find, lost_race};
+use super::{change, find};
 use crate::{api_error::ApiError, call::Call, reply::Reply, runtime::Runtime, validate};
 
 pub(crate) async fn create(
@@ -40,21 +40,13 @@ pub(crate) async fn modify(
     call: Call<endpoint::ModifyThread>,
 ) -> Result<Reply<endpoint::ModifyThread>, ApiError> {
     validate::modify_metadata(&call.body.metadata)?;
-    for _ in 0..CHANGE_TRIES {
-        let document = find(&call.scope, Kind::Thread, call.path.0.as_str(), None).await?;
-        let mut thread: Thread = document.decode()?;
+    let of = (Kind::Thread, call.path.0.as_str());
+    let edit = |thread: &mut Thread| {
         call.body.tool_resources.clone().apply(&mut thread.tool_resources);
         call.body.metadata.clone().apply(&mut thread.metadata);
         thread.metadata.get_or_insert_default();
-        let put = record::put_thread(&thread).expect(Expect::Version(document.version));
-        let json = put.body.clone();
-        match call.scope.commit(Batch::new().put(put)).await {
-            Ok(()) => return Ok(Reply::bytes(json)),
-            Err(error) if lost_race(&error) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(StoreError::Busy.into())
+    };
+    change(&call.scope, of, None, edit, record::put_thread).await.map(Reply::bytes)
 }
 
 pub(crate) async fn delete(
