@@ -120,16 +120,16 @@ impl EventHandler for Terminal {
     }
 
     async fn on_text_delta(&mut self, delta: &TextDelta, _: &Text) {
-        let mut out = std::io::stdout();
-        // Nobody reads any more: no reason to stop the run.
-        let _unread =
-            out.write_all(delta.value.as_deref().unwrap_or_default().as_bytes()).and_then(|()| out.flush());
+        say(delta.value.as_deref().unwrap_or_default());
+    }
+
+    async fn on_text_done(&mut self, _: &Text) {
+        say("\n");
     }
 
     async fn on_run_done(&mut self, run: &Run) {
-        match &run.last_error {
-            Some(error) => note(&format!("\n[the run failed: {}]", error.message)),
-            None => note("\n"),
+        if let Some(error) = &run.last_error {
+            note(&format!("[the run failed: {}]\n", error.message));
         }
     }
 
@@ -138,7 +138,13 @@ impl EventHandler for Terminal {
     }
 }
 
-/// What is about the conversation goes to stderr: stdout is the answers.
+/// What the assistant says goes to stdout. That nobody reads any more is no reason to stop the run.
+fn say(text: &str) {
+    let mut out = std::io::stdout();
+    let _unread = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// What is about the conversation goes to stderr.
 fn note(text: &str) {
     let mut err = std::io::stderr();
     let _unread = err.write_all(text.as_bytes()).and_then(|()| err.flush());
