@@ -52,3 +52,35 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<()> {
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::process::root;
+
+    fn workspace(name: &str, dependencies: &[(&str, Option<&str>)]) -> Workspace {
+        let dependencies: Vec<_> =
+            dependencies.iter().map(|(name, kind)| json!({"name": name, "kind": kind})).collect();
+        let manifest = root().join("crates").join(name).join("Cargo.toml");
+        Workspace::from(json!({
+            "packages": [{"name": name, "source": null, "manifest_path": manifest, "dependencies": dependencies}]
+        }))
+    }
+
+    #[test]
+    fn a_crate_may_depend_on_lower_floors_only() {
+        let refused = |name, dependencies: &[_]| check(&workspace(name, dependencies)).is_err();
+        assert!(!refused("ropewalk-runs", &[("ropewalk-store", None), ("serde", None)]));
+        assert!(refused("ropewalk-store", &[("ropewalk-model", None)]), "beside");
+        assert!(refused("ropewalk-store", &[("ropewalk-runs", Some("build"))]), "above");
+        assert!(!refused("ropewalk-store", &[("ropewalk-runs", Some("dev"))]), "its tests may look up");
+        assert!(refused("ropewalk-new", &[]), "a crate without a floor");
+    }
+
+    #[test]
+    fn a_second_tls_stack_is_refused() {
+        assert!(check(&workspace("openssl-sys", &[])).is_err());
+    }
+}

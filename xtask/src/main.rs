@@ -9,6 +9,8 @@ mod setup;
 mod test;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// The project's chores.
@@ -37,12 +39,14 @@ enum Command {
     },
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
         Command::Setup => setup::run(),
         Command::Demo(demo) => demo.run(),
         Command::Test => test::run(),
         Command::Bench(bench) => bench.run(),
         Command::Codegen { check } => codegen::run(check),
-    }
+    };
+    // What to do is the last that is read, whatever RUST_BACKTRACE says.
+    done.inspect_err(|error| eprintln!("xtask: {error:#}")).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 
 use crate::{
     codegen, floors,
@@ -52,7 +52,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 fn stage(name: &str, advice: &str, work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
     eprintln!("xtask: {name} ...");
     let begun = Instant::now();
-    work().with_context(|| format!("{name} failed: {advice}"))?;
+    work().map_err(|error| anyhow!("{error:#}\n\n{name} failed: {advice}"))?;
     eprintln!("xtask: {name}: {:.1?}", begun.elapsed());
     Ok(())
 }

@@ -14,10 +14,16 @@ pub(crate) struct Workspace(Value);
 #[derive(Clone, Copy)]
 pub(crate) struct Package<'a>(&'a Value);
 
+impl From<Value> for Workspace {
+    fn from(metadata: Value) -> Self {
+        Self(metadata)
+    }
+}
+
 impl Workspace {
     pub(crate) fn load() -> anyhow::Result<Self> {
         let json = output(&mut cargo(&["metadata", "--format-version", "1", "--all-features"]))?;
-        serde_json::from_str(&json).map(Self).context("`cargo metadata` printed no JSON")
+        serde_json::from_str::<Value>(&json).map(Self::from).context("`cargo metadata` printed no JSON")
     }
 
     /// Ours.

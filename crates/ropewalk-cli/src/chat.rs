@@ -8,6 +8,7 @@ use ropewalk::{
 };
 use ropewalk_server::RuntimeOptions;
 use ropewalk_store::Store;
+use ropewalk_transport::Secret;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::serve::model;
@@ -20,18 +21,19 @@ const MAX_LINE: u64 = 1024 * 1024;
 /// Everything that is said stays in a thread, whose id is shown: give it back with `--thread` to go on.
 #[derive(Debug, Args)]
 pub(crate) struct Chat {
-    /// Base URL of a server, `http://127.0.0.1:8484/v1` say. Without one the runtime is embedded.
-    #[arg(long, env = "OPENAI_BASE_URL", conflicts_with = "upstream")]
+    /// Base URL of a server, `http://127.0.0.1:8484/v1` say. [env: OPENAI_BASE_URL, unless the runtime is embedded
+    /// by `--upstream` or `--data-dir`]
+    #[arg(long)]
     base_url: Option<String>,
     /// Key for the server.
     #[arg(long, env = "OPENAI_API_KEY", hide_env_values = true)]
-    api_key: Option<String>,
+    api_key: Option<Secret>,
     /// Embedded: base URL of any Chat Completions server. Without one a script answers.
     #[arg(long, env = "ROPEWALK_UPSTREAM")]
     upstream: Option<String>,
     /// Embedded: key for the upstream.
     #[arg(long, env = "ROPEWALK_UPSTREAM_KEY", hide_env_values = true)]
-    upstream_key: Option<String>,
+    upstream_key: Option<Secret>,
     /// Embedded: where everything is kept. Without it, everything is forgotten at the end.
     #[arg(long, env = "ROPEWALK_DATA_DIR")]
     data_dir: Option<PathBuf>,
@@ -73,9 +75,15 @@ impl Chat {
     }
 
     fn client(&self) -> anyhow::Result<Client> {
-        if let Some(url) = &self.base_url {
-            let key = self.api_key.clone().unwrap_or_default();
-            return Ok(Client::builder().base_url(url).api_key(key).build()?);
+        let embedded = self.upstream.is_some() || self.data_dir.is_some();
+        let from_env = || std::env::var("OPENAI_BASE_URL").ok().filter(|_| !embedded);
+        if let Some(url) = self.base_url.clone().or_else(from_env) {
+            let client = Client::builder().base_url(url);
+            let client = match &self.api_key {
+                Some(key) => client.api_key(key.clone()),
+                None => client,
+            };
+            return Ok(client.build()?);
         }
         let store = match &self.data_dir {
             Some(folder) => Store::sqlite(folder)
@@ -93,6 +101,7 @@ async fn ask(input: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> anyhow::Resu
     let mut line = Vec::new();
     let mut bounded = tokio::io::AsyncReadExt::take(input, MAX_LINE);
     bounded.read_until(b'\n', &mut line).await?;
+    anyhow::ensure!(bounded.limit() > 0, "a line of more than {MAX_LINE} bytes is too long to be said");
     let line = String::from_utf8_lossy(&line).trim().to_owned();
     Ok((!line.is_empty()).then_some(line))
 }

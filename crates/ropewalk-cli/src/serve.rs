@@ -27,7 +27,7 @@ pub(crate) struct Serve {
     upstream: Option<String>,
     /// Key for the upstream.
     #[arg(long, env = "ROPEWALK_UPSTREAM_KEY", hide_env_values = true)]
-    upstream_key: Option<String>,
+    upstream_key: Option<Secret>,
     /// JSON file of who may call: `{"keys":[{"key":"sk-…","organization":"org-a"}]}`. Without one any key is the
     /// one local organisation, and only loopback is served.
     #[arg(long, env = "ROPEWALK_API_KEYS")]
@@ -75,19 +75,21 @@ impl Serve {
         let listener = TcpListener::bind(addresses.as_slice())
             .await
             .with_context(|| format!("cannot listen on {listen}"))?;
+        let stop = stop_signal()?;
         tracing::info!(data_dir = %data_dir.display(), "listening on http://{}", listener.local_addr()?);
-        ropewalk_server::serve(listener, runtime, stop_signal()?, GRACE).await?;
+        ropewalk_server::serve(listener, runtime, stop, GRACE).await?;
         tracing::info!("stopped");
         Ok(())
     }
 }
 
 /// The model behind the server: an upstream, or a script that says it is one.
-pub(crate) fn model(upstream: Option<&str>, key: Option<String>) -> anyhow::Result<Arc<dyn Model>> {
+pub(crate) fn model(upstream: Option<&str>, key: Option<Secret>) -> anyhow::Result<Arc<dyn Model>> {
     match upstream {
         Some(url) => {
-            let model = ChatCompletions::new(url, key.map(Secret::new))
-                .with_context(|| format!("--upstream {url} is no base URL of a Chat Completions server"))?;
+            // Not shown: it may hold a password, which is what is wrong with it then.
+            let model = ChatCompletions::new(url, key)
+                .context("--upstream is no base URL of a Chat Completions server")?;
             Ok(Arc::new(model))
         }
         None => {

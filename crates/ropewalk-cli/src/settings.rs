@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use ropewalk_transport::Secret;
 use serde::Deserialize;
 
 /// What `ropewalk.toml` may say. Flags and the environment come before it.
@@ -10,7 +11,7 @@ pub(crate) struct FileSettings {
     pub(crate) listen: Option<String>,
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) upstream: Option<String>,
-    pub(crate) upstream_key: Option<String>,
+    pub(crate) upstream_key: Option<Secret>,
     pub(crate) api_keys: Option<PathBuf>,
     pub(crate) run_expiry: Option<u64>,
 }

@@ -35,10 +35,11 @@ pub fn model_request(run: &Run, steps: &[RunStep], messages: &[Message], spent: 
 
     request.tools = run.tools.iter().filter_map(as_function).collect();
     // A forced choice holds for the first turn: held for longer, the run could never answer.
+    let first_turn = !steps.iter().any(|step| step.status == RunStepStatus::Completed);
     request.tool_choice = run
         .tool_choice
         .clone()
-        .filter(|choice| steps.is_empty() || matches!(choice, ToolChoice::Mode(ToolChoiceMode::None)));
+        .filter(|choice| first_turn || matches!(choice, ToolChoice::Mode(ToolChoiceMode::None)));
     request.parallel_tool_calls = Some(run.parallel_tool_calls);
     request.max_completion_tokens =
         run.max_completion_tokens.map(|budget| budget.saturating_sub(spent.completion_tokens));

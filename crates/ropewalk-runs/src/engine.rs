@@ -245,12 +245,16 @@ impl Engine {
         run: &RunId,
         metadata: Update<Metadata>,
     ) -> Result<Run, RunError> {
-        self.change(scope, thread, run, |run, document| {
-            metadata.clone().apply(&mut run.metadata);
-            run.metadata.get_or_insert_default();
-            Ok(document.due_at)
-        })
-        .await
+        let modified = self
+            .change(scope, thread, run, |run, document| {
+                metadata.clone().apply(&mut run.metadata);
+                run.metadata.get_or_insert_default();
+                Ok(document.due_at)
+            })
+            .await?;
+        // Its lease is renewed at the version that its driver knows.
+        self.shared.live.poke(run);
+        Ok(modified)
     }
 
     /// Tells whoever drives `run` that it, or its thread, was changed or deleted.

@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
+    panic::AssertUnwindSafe,
     pin::pin,
     sync::Arc,
     task::Poll,
@@ -9,7 +10,7 @@ use std::{
 };
 
 use futures_core::Stream;
-use futures_util::{TryStreamExt, stream};
+use futures_util::{FutureExt, TryStreamExt, stream};
 use ropewalk_model::{ModelError, ModelErrorKind, ModelEvent};
 use ropewalk_store::{Batch, Durability, Expect, Kind, Scope, StoreError};
 use ropewalk_types::{LastErrorCode, Message, Run, RunStatus};
@@ -61,7 +62,15 @@ impl Execution {
     /// Drives the run until it waits for outputs, is over, or belongs to somebody else. A first `input` is
     /// taken before that; without one the machine's last `next` is done.
     pub(crate) async fn drive(mut self, input: Option<Input>, next: Next) {
-        match self.drive_to_end(input, next).await {
+        let driven = AssertUnwindSafe(self.drive_to_end(input, next)).catch_unwind().await;
+        let driven = match driven {
+            Ok(driven) => driven,
+            // A model is foreign code. A run that it breaks has failed, and is nobody else's to try.
+            Err(_) => {
+                self.take(Input::ModelFailed(Failure::server("Sorry, something went wrong."))).await.map(drop)
+            }
+        };
+        match driven {
             Ok(()) => self.feed.finish(),
             Err(RunError::Lost) => {
                 self.feed.fail("This run is driven elsewhere, or its thread was deleted; poll it instead.");
@@ -197,6 +206,8 @@ impl Execution {
         }
         self.versions.run = document.version;
         self.live.saw(document.version);
+        // A change may have kept the worker from renewing; many in a row must not let the lease run out.
+        self.shared.store.renew(&[self.live.lease(&id)], self.shared.lease_end()).await?;
         let run = self.machine.run_mut();
         run.metadata = stored.metadata;
         let stop = stored.status == RunStatus::Cancelling && !run.status.is_terminal();
@@ -233,7 +244,8 @@ impl Execution {
             ModelErrorKind::InvalidRequest => LastErrorCode::InvalidPrompt,
             _ => LastErrorCode::ServerError,
         };
-        let message = match error.upstream_message() {
+        // What the upstream says of a bad request is about the caller's words; the rest is the operator's matter.
+        let message = match error.upstream_message().filter(|_| code == LastErrorCode::InvalidPrompt) {
             Some(message) => message.to_owned(),
             None => format!("Sorry, something went wrong: {error}."),
         };

@@ -43,6 +43,17 @@ impl Live {
         self.version.store(version, Ordering::Release);
     }
 
+    /// The lease on `run`, at the version that was seen last.
+    pub(crate) fn lease(&self, run: &RunId) -> Lease {
+        Lease {
+            organization: self.organization.clone(),
+            kind: Kind::Run,
+            id: run.as_str().to_owned(),
+            fence: self.fence,
+            version: self.version.load(Ordering::Acquire),
+        }
+    }
+
     pub(crate) fn sit(&self, seat: &Arc<Seat>) {
         *self.seat.lock() = Arc::downgrade(seat);
     }
@@ -82,13 +93,7 @@ impl LiveRuns {
     /// The leases to renew, each beside its run.
     pub(crate) fn leases(&self) -> Vec<(Arc<Live>, Lease)> {
         let lease = |(run, live): (RunId, Arc<Live>)| {
-            let lease = Lease {
-                organization: live.organization.clone(),
-                kind: Kind::Run,
-                id: run.as_str().to_owned(),
-                fence: live.fence,
-                version: live.version.load(Ordering::Acquire),
-            };
+            let lease = live.lease(&run);
             (live, lease)
         };
         self.all().into_iter().map(lease).collect()

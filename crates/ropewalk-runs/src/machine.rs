@@ -206,6 +206,7 @@ impl Machine {
         match self.run.status {
             RunStatus::Queued | RunStatus::InProgress | RunStatus::RequiresAction => {
                 self.run.status = RunStatus::Cancelling;
+                self.run.required_action = None;
                 effects.run_changed = true;
                 Ok(())
             }

@@ -17,7 +17,7 @@ use crate::{
 
 /// How often the worker looks for due runs.
 const TICK: Duration = Duration::from_millis(250);
-/// How long a reader may not read before the run goes on without it.
+/// How long a reader may let its run wait before that goes on without it.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Runs taken over in one go.
 const CLAIMS: usize = 64;

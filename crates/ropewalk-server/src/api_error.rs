@@ -27,7 +27,9 @@ impl ApiError {
 
     /// 400 for the field at `param`.
     pub(crate) fn bad_field(param: &str, code: &str, message: impl Into<String>) -> Self {
-        let error = ErrorObject::invalid_request(message).param(param).code(code);
+        let error = ErrorObject::invalid_request(message).code(code);
+        // Without a path it is about the body as a whole.
+        let error = if param.is_empty() { error } else { error.param(param) };
         Self::new(StatusCode::BAD_REQUEST, error)
     }
 

@@ -7,6 +7,11 @@ use crate::api_error::ApiError;
 
 /// Reads a JSON body.
 pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // serde would take an array for an object, its fields by position.
+    if body.trim_ascii_start().starts_with(b"[") {
+        let message = "Invalid type for the body: expected an object, but got an array instead.";
+        return Err(ApiError::bad_request(message));
+    }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| explain(&error.path().to_string(), error.inner()))?;
@@ -55,12 +60,17 @@ fn explain_text(path: &str, text: &str) -> ApiError {
         let message = format!("Missing required parameter: '{param}'.");
         return ApiError::bad_field(&param, "missing_required_parameter", message);
     }
+    if let Some(field) = quoted_after(text, "duplicate field ") {
+        let param = below(field);
+        let message = format!("Duplicate parameter: '{param}'.");
+        return ApiError::bad_field(&param, "invalid_value", message);
+    }
     if let Some(word) = quoted_after(text, "unknown variant ") {
         let supported: Vec<&str> = text.split('`').skip(3).step_by(2).collect();
         return unsupported_value(path, word, &supported);
     }
     if let Some((got, expected)) =
-        text.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
+        text.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "))
     {
         let got = kind_of(got);
         let message = format!(
@@ -96,7 +106,8 @@ pub(crate) fn unsupported_value(path: &str, word: &str, supported: &[&str]) -> A
 }
 
 fn quoted_after<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
-    text.strip_prefix(prefix)?.strip_prefix('`')?.split('`').next()
+    let quoted = text.strip_prefix(prefix)?.strip_prefix('`')?;
+    quoted.split("`, expected").next()?.split("`, there are").next().map(|name| name.trim_end_matches('`'))
 }
 
 /// What was given, in the API's words: serde says `string "x"`, `map`, `sequence`, `integer `5``.

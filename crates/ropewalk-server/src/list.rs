@@ -5,8 +5,8 @@ use ropewalk_types::{Endpoint, ListMessagesQuery};
 use crate::{api_error::ApiError, reply::Reply};
 
 /// Rows on a page that asks for no number, and the most that one may ask for.
-const DEFAULT_LIMIT: u32 = 20;
-const MAX_LIMIT: u32 = 100;
+const DEFAULT_LIMIT: i64 = 20;
+const MAX_LIMIT: i64 = 100;
 
 /// Answers with a page of stored objects, byte for byte as they are stored.
 pub(crate) async fn list<E: Endpoint>(
@@ -17,7 +17,7 @@ pub(crate) async fn list<E: Endpoint>(
 ) -> Result<Reply<E>, ApiError> {
     let query = query.into();
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    let out_of_bounds = |bound: &str, code: &str, limit: u32, side: &str| {
+    let out_of_bounds = |bound: &str, code: &str, limit: i64, side: &str| {
         let message = format!(
             "Invalid 'limit': integer {side} value. Expected a value {bound}, but got {limit} instead."
         );
@@ -34,7 +34,7 @@ pub(crate) async fn list<E: Endpoint>(
             kind,
             parent: parent.map(str::to_owned),
             tag: query.run_id.map(|run| run.as_str().to_owned()),
-            limit: limit as usize,
+            limit: usize::try_from(limit).unwrap_or_default(),
             order: query.order.unwrap_or_default(),
             after: query.after,
             before: query.before,

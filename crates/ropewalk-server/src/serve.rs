@@ -38,17 +38,21 @@ pub async fn serve(
         }
     };
     let server = axum::serve(listener, router(runtime.clone())).with_graceful_shutdown(signal);
+    let finish = async {
+        let served = server.await;
+        runtime.idle().await;
+        served
+    };
     let finished = tokio::select! {
-        finished = async { server.await } => finished,
+        finished = finish => finished,
         () = async {
             stopping.cancelled().await;
             tokio::time::sleep(grace).await;
-        } => Ok(()),
+        } => {
+            tracing::warn!("unfinished runs are left to the next start");
+            Ok(())
+        }
     };
-    let left = tokio::time::timeout(grace, runtime.idle()).await;
-    if left.is_err() {
-        tracing::warn!("unfinished runs are left to the next start");
-    }
     worker.cancel();
     work.await.map_err(std::io::Error::other)?;
     finished

@@ -1,8 +1,8 @@
-//! The bounds of requests that their types cannot say (contract: BEHAVIOUR 3.1, 5 to 7, 15).
+//! Bounds of requests that their types cannot say (contract: BEHAVIOUR 3.1 and 15).
 
 use ropewalk_types::{
     CreateAssistant, CreateMessage, CreateRun, CreateThread, CreateThreadAndRun, MessageInput, Metadata,
-    ModifyAssistant, Role, RunOptions, Tool, Update,
+    ModifyAssistant, ModifyThread, Role, RunOptions, Tool, ToolResources, Update,
 };
 use serde_json::Value;
 
@@ -14,6 +14,9 @@ const INSTRUCTIONS: usize = 256_000;
 const CONTENT: usize = 256_000;
 const TOOLS: usize = 128;
 const FUNCTION_NAME: usize = 64;
+const FUNCTION_DESCRIPTION: usize = 1024;
+const CODE_INTERPRETER_FILES: usize = 20;
+const VECTOR_STORES: usize = 1;
 const METADATA_PAIRS: usize = 16;
 const METADATA_KEY: usize = 64;
 const METADATA_VALUE: usize = 512;
@@ -27,6 +30,7 @@ pub(crate) fn create_assistant(request: &CreateAssistant) -> Check {
     text("description", request.description.as_deref(), DESCRIPTION)?;
     text("instructions", request.instructions.as_deref(), INSTRUCTIONS)?;
     tools(request.tools.as_deref())?;
+    tool_resources("tool_resources", request.tool_resources.as_ref())?;
     metadata("metadata", request.metadata.as_ref())?;
     sampling(request.temperature, request.top_p)
 }
@@ -36,8 +40,14 @@ pub(crate) fn modify_assistant(request: &ModifyAssistant) -> Check {
     text("description", request.description.as_set().map(String::as_str), DESCRIPTION)?;
     text("instructions", request.instructions.as_set().map(String::as_str), INSTRUCTIONS)?;
     tools(request.tools.as_set().map(Vec::as_slice))?;
+    tool_resources("tool_resources", request.tool_resources.as_set())?;
     modify_metadata(&request.metadata)?;
     sampling(request.temperature.as_set().copied(), request.top_p.as_set().copied())
+}
+
+pub(crate) fn modify_thread(request: &ModifyThread) -> Check {
+    tool_resources("tool_resources", request.tool_resources.as_set())?;
+    modify_metadata(&request.metadata)
 }
 
 pub(crate) fn modify_metadata(update: &Update<Metadata>) -> Check {
@@ -46,6 +56,7 @@ pub(crate) fn modify_metadata(update: &Update<Metadata>) -> Check {
 
 /// Checks a thread to make; `prefix` is where it stands in the request (`thread.`).
 pub(crate) fn create_thread(request: &CreateThread, prefix: &str) -> Check {
+    tool_resources(&format!("{prefix}tool_resources"), request.tool_resources.as_ref())?;
     metadata(&format!("{prefix}metadata"), request.metadata.as_ref())?;
     messages(request.messages.as_deref(), &format!("{prefix}messages"))
 }
@@ -86,6 +97,7 @@ pub(crate) fn create_thread_and_run(request: &CreateThreadAndRun) -> Check {
     if let Some(thread) = &request.thread {
         create_thread(thread, "thread.")?;
     }
+    tool_resources("tool_resources", request.tool_resources.as_ref())?;
     run_options(&request.options())
 }
 
@@ -167,20 +179,40 @@ fn at_least(path: &str, value: Option<u64>, least: u64) -> Check {
 
 fn tools(tools: Option<&[Tool]>) -> Check {
     let tools = tools.unwrap_or_default();
-    if tools.len() > TOOLS {
-        let message = format!(
-            "Invalid 'tools': array too long. Expected an array with maximum length {TOOLS}, but got an array \
-             with length {} instead.",
-            tools.len()
-        );
-        return Err(ApiError::bad_field("tools", "array_above_max_length", message));
-    }
+    at_most("tools", tools.len(), TOOLS)?;
     tools.iter().enumerate().try_for_each(|(position, one)| tool(&format!("tools[{position}]"), one))
+}
+
+fn tool_resources(path: &str, resources: Option<&ToolResources>) -> Check {
+    let Some(resources) = resources else { return Ok(()) };
+    if let Some(files) = &resources.code_interpreter {
+        at_most(&format!("{path}.code_interpreter.file_ids"), files.file_ids.len(), CODE_INTERPRETER_FILES)?;
+    }
+    let Some(search) = &resources.file_search else { return Ok(()) };
+    let stores = search.vector_store_ids.as_ref().map_or(0, Vec::len);
+    let new_stores = search.vector_stores.as_ref().map_or(0, Vec::len);
+    at_most(&format!("{path}.file_search.vector_store_ids"), stores, VECTOR_STORES)?;
+    at_most(&format!("{path}.file_search.vector_stores"), new_stores, VECTOR_STORES)
+}
+
+fn at_most(path: &str, length: usize, most: usize) -> Check {
+    if length <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "Invalid '{path}': array too long. Expected an array with maximum length {most}, but got an array with \
+         length {length} instead."
+    );
+    Err(ApiError::bad_field(path, "array_above_max_length", message))
 }
 
 fn tool(path: &str, tool: &Tool) -> Check {
     match tool {
-        Tool::Function { function } => function_name(&format!("{path}.function.name"), &function.name),
+        Tool::Function { function } => {
+            let description = function.description.as_deref();
+            text(&format!("{path}.function.description"), description, FUNCTION_DESCRIPTION)?;
+            function_name(&format!("{path}.function.name"), &function.name)
+        }
         Tool::Unknown(value) => Err(unfit_tool(path, value)),
         _ => Ok(()),
     }

@@ -46,7 +46,7 @@ pub enum Order {
 pub struct ListQuery {
     /// Most rows, 1 to 100; 20 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
+    pub limit: Option<i64>,
     /// Newest first if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
@@ -67,7 +67,7 @@ impl ListQuery {
     /// At most `limit` rows, 1 to 100.
     #[must_use]
     pub fn limit(mut self, limit: u32) -> Self {
-        self.limit = Some(limit);
+        self.limit = Some(limit.into());
         self
     }
 
@@ -100,7 +100,7 @@ impl ListQuery {
 pub struct ListMessagesQuery {
     /// Most rows, 1 to 100; 20 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<u32>,
+    pub limit: Option<i64>,
     /// Newest first if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,

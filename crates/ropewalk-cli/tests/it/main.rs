@@ -26,7 +26,7 @@ fn a_server_that_cannot_start_says_why_in_one_line() {
     for (arguments, said) in [
         (&["--listen", "0.0.0.0:0"][..], "without --api-keys"),
         (&["--listen", "nonsense"], "--listen nonsense is no address"),
-        (&["--upstream", "ftp://x"], "--upstream ftp://x"),
+        (&["--upstream", "ftp://x"], "--upstream is no base URL"),
         (&["--api-keys", "nowhere.json"], "the key file cannot be read"),
         (&["--api-keys", "bad.json"], "the key file is not of the form"),
         (&["--run-expiry", "0"], "--run-expiry"),

@@ -71,6 +71,11 @@ impl Machine {
             _ => None,
         };
         self.close_message(ending.message_reason(), context, effects);
+        // A turn that did not come to its end may have been paid for all the same.
+        if let Some(usage) = self.turn.usage.take() {
+            self.state.usage += usage;
+            self.state.step_usage = Some(usage);
+        }
         let usage = self.state.step_usage.take();
         self.close_step(ending.step_status(), usage, last_error.clone(), context, effects);
 

@@ -201,7 +201,9 @@ impl World {
         }
         if self.run.status.is_terminal() {
             assert_eq!((open, writing), (0, 0), "a run is over but its objects are not");
-            assert_eq!(self.run.usage, Some(self.usage));
+            let mut usage = self.usage;
+            usage += self.turn_usage.unwrap_or_default();
+            assert_eq!(self.run.usage, Some(usage));
             assert_eq!(self.run.expires_at, None);
         }
         assert_eq!(self.run.status == RunStatus::Failed, self.run.last_error.is_some());
@@ -298,7 +300,9 @@ impl World {
     /// The process dies: what was not stored is gone, the reader too, and another worker goes on.
     fn crash(&mut self) {
         self.reader = None;
-        self.turn_usage = None;
+        if !self.run.status.is_terminal() {
+            self.turn_usage = None;
+        }
         self.cancelling = false;
         let steps: Vec<RunStep> = self.steps.values().cloned().collect();
         let open =

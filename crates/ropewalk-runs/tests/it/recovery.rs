@@ -127,3 +127,41 @@ async fn a_thread_that_is_deleted_takes_its_run_with_it() {
     assert!(told.contains("event: error"), "{told}");
     assert!(world.steps(&id).await.is_empty() && world.messages().await.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_notes_change_all_the_time_keeps_its_worker() {
+    let world = World::new().await;
+    let model = ScriptedModel::with_turns([Turn::new()
+        .wait(tokio::time::sleep(Duration::from_secs(20)))
+        .event(ModelEvent::Text("Late.".to_owned()))
+        .event(ModelEvent::Finish(ropewalk_model::FinishReason::Stop))]);
+    let engine = world.engine_over(&model);
+    let _work = world.work(&engine);
+    let run = world.start(&engine, false).await.run;
+    while !world.stored(&run.id).await.status.is_terminal() {
+        let notes = ropewalk_types::Metadata::from([("at".to_owned(), world.now().0.to_string())]);
+        engine.modify(&world.scope, &world.thread, &run.id, notes.into()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(80)).await;
+    }
+    assert_eq!(world.stored(&run.id).await.status, RunStatus::Completed);
+    assert_eq!(model.requests().len(), 1, "the model was called again");
+    assert_eq!(world.messages().await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_panics_fails_its_run_and_nothing_else() {
+    for stream in [false, true] {
+        let world = World::new().await;
+        let half = Turn::new().event(ModelEvent::Text("Half".to_owned()));
+        let engine = world.engine([half.wait(async { panic!("the model broke") })]);
+        let _work = world.work(&engine);
+        let started = world.start(&engine, stream).await;
+        let told = match started.stream {
+            Some(stream) => futures_util::StreamExt::collect::<Vec<_>>(stream).await.concat(),
+            None => Vec::new(),
+        };
+        let run = world.until(&started.run.id, |run| run.status.is_terminal()).await;
+        assert_eq!(run.status, RunStatus::Failed);
+        assert_eq!(stream, String::from_utf8_lossy(&told).contains("event: thread.run.failed"));
+    }
+}

@@ -103,3 +103,17 @@ async fn a_stream_ends_with_the_cancel_that_somebody_else_asks_for() {
     ];
     assert_eq!(last, cancelled);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_waits_for_a_slow_model_is_not_taken_for_one_that_stopped_reading() {
+    let world = World::new().await;
+    let word = "word ".repeat(200);
+    let turn = Turn::new().wait(tokio::time::sleep(Duration::from_secs(30)));
+    let turn = (0..3000).fold(turn, |turn, _| turn.event(ModelEvent::Text(word.clone())));
+    let engine = world.engine([turn.event(ModelEvent::Finish(ropewalk_model::FinishReason::Stop))]);
+    let _work = world.work(&engine);
+    let started = world.start(&engine, true).await;
+    let events = read(started.stream, Grammar::create_run()).await;
+    assert_eq!(names(&events).last(), Some(&"done"));
+    assert_eq!(world.messages().await.pop().unwrap().text().len(), word.len() * 3000);
+}

@@ -39,7 +39,7 @@ pub(crate) async fn get(call: Call<endpoint::GetThread>) -> Result<Reply<endpoin
 pub(crate) async fn modify(
     call: Call<endpoint::ModifyThread>,
 ) -> Result<Reply<endpoint::ModifyThread>, ApiError> {
-    validate::modify_metadata(&call.body.metadata)?;
+    validate::modify_thread(&call.body)?;
     let of = (Kind::Thread, call.path.0.as_str());
     let edit = |thread: &mut Thread| {
         call.body.tool_resources.clone().apply(&mut thread.tool_resources);
