@@ -1,5 +1,4 @@
 //! The binary, as somebody who starts it sees it.
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::{
     io::Write,
