@@ -16,9 +16,13 @@ mod server;
 mod throughput;
 mod upstream;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Parser)]
 struct Cli {
@@ -94,17 +98,36 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn measure(ropewalk: &std::path::Path, extent: Extent) -> anyhow::Result<()> {
+fn measure(ropewalk: &Path, extent: Extent) -> anyhow::Result<()> {
     // What is started from here inherits it.
     rlimit::increase_nofile_limit(u64::MAX)?;
     // One thread makes the load: it shares the machine with what it measures.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        report::throughput(&throughput::measure(ropewalk, extent).await?);
-        report::open_streams(&open_streams::measure(ropewalk, extent).await?);
-        report::cold_start(&cold_start::measure(ropewalk, extent).await?);
-        report::disk(disk::measure()?);
-        report::decoders(&decoders::measure(extent)?);
-        Ok(())
+        tokio::select! {
+            done = measure_all(ropewalk, extent) => done,
+            // Whoever stops it stops its servers too: they end when they are dropped.
+            () = stop_signal()? => anyhow::bail!("stopped"),
+        }
+    })
+}
+
+async fn measure_all(ropewalk: &Path, extent: Extent) -> anyhow::Result<()> {
+    report::throughput(&throughput::measure(ropewalk, extent).await?);
+    report::open_streams(&open_streams::measure(ropewalk, extent).await?);
+    report::cold_start(&cold_start::measure(ropewalk, extent).await?);
+    report::disk(disk::measure()?);
+    report::decoders(&decoders::measure(extent)?);
+    Ok(())
+}
+
+/// Done when the process is asked to stop.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     })
 }
