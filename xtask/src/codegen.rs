@@ -12,11 +12,17 @@ use std::{
 use anyhow::{Context, ensure};
 use ropewalk_types::{ENDPOINTS, EndpointInfo};
 
+use crate::openapi;
+
 const NOTE: &str = "Written by `cargo xtask codegen`; do not edit.";
 /// The module of the client's groups, and the folder of their files.
 const MODULE: &str = "crates/ropewalk-client/src/generated.rs";
 const FOLDER: &str = "crates/ropewalk-client/src/generated";
 const REFERENCE: &str = "docs/reference.md";
+/// The OpenAPI document, which the server carries.
+pub(crate) const DOCUMENT: &str = "crates/ropewalk-server/openapi.json";
+/// The query that only asks for more of a reply: the methods go without, `Client::call` takes it.
+const EXTRAS: &str = "types::IncludeQuery";
 /// `max_width` of rustfmt.toml.
 const WIDTH: usize = 110;
 
@@ -64,7 +70,8 @@ fn left_over(root: &Path, files: &BTreeMap<String, String>) -> anyhow::Result<Ve
 /// All generated files, by their path below the root.
 fn render(endpoints: &[EndpointInfo]) -> BTreeMap<String, String> {
     let mut groups: BTreeMap<&str, Vec<&EndpointInfo>> = BTreeMap::new();
-    for row in endpoints {
+    // Bodies in parts and raw replies are no matter of types alone: the client has these calls by hand.
+    for row in endpoints.iter().filter(|row| row.multipart.is_none() && !row.raw) {
         groups.entry(row.group).or_default().push(row);
     }
     let mut files: BTreeMap<String, String> = groups
@@ -73,6 +80,7 @@ fn render(endpoints: &[EndpointInfo]) -> BTreeMap<String, String> {
         .collect();
     files.insert(MODULE.to_owned(), module(groups.keys().copied()));
     files.insert(REFERENCE.to_owned(), reference(endpoints));
+    files.insert(DOCUMENT.to_owned(), openapi::render());
     files
 }
 
@@ -87,7 +95,8 @@ fn group_file(group: &str, rows: &[&EndpointInfo]) -> String {
     let streams = rows.iter().any(|row| row.streams);
     let pages = rows.iter().any(|row| row_type(row).is_some());
     let events = if streams { "use ropewalk_events::Event;\n" } else { "" };
-    let reply_stream = if streams || pages { ", ReplyStream" } else { "" };
+    let chunks = rows.iter().any(|row| row.chunks.is_some());
+    let reply_stream = if streams || chunks || pages { ", ReplyStream" } else { "" };
     let rows_fn = if pages { ", rows::rows" } else { "" };
     let methods: Vec<String> = rows.iter().flat_map(|row| methods(row)).collect();
     format!(
@@ -97,7 +106,9 @@ fn group_file(group: &str, rows: &[&EndpointInfo]) -> String {
 
 use crate::{{Client, ClientError{reply_stream}{rows_fn}}};
 
-/// What [`Client::{group}`] offers. Each method is one request and fails as [`Client::call`] does.
+/// What [`Client::{group}`] offers.
+///
+/// Each method is one request and fails as [`Client::call`] does.
 #[derive(Debug, Clone, Copy)]
 pub struct {name}<'a>(pub(crate) &'a Client);
 
@@ -121,12 +132,17 @@ fn methods(row: &EndpointInfo) -> Vec<String> {
     let EndpointInfo { name, verb, response, .. } = row;
     let path = path_arguments(row);
     let (let_path, path_value) = path_value(&path);
-    let query = if row.query == "()" { "()" } else { "query.into()" };
+    let query = match row.query {
+        "()" => "()",
+        EXTRAS => "Default::default()",
+        _ => "query.into()",
+    };
     let body = if row.body == "()" { "()" } else { "body" };
     let arguments = format!("({path_value}, {query}, {body}).await");
     let doc = format!("{}\n\n`{} {}`", row.doc.trim(), row.method.as_str(), row.path);
 
-    let set_stream = |stream: &str| row.streams.then(|| format!("body.stream = {stream};"));
+    let may_stream = row.streams || row.chunks.is_some();
+    let set_stream = |stream: &str| may_stream.then(|| format!("body.stream = {stream};"));
     let call = format!("self.0.call::<endpoint::{name}>{arguments}");
     let plain = Method {
         doc: &doc,
@@ -143,6 +159,17 @@ fn methods(row: &EndpointInfo) -> Vec<String> {
             head: format!("pub async fn {verb}_stream"),
             parameters: parameters(row, &path),
             reply: "Result<ReplyStream<Event>, ClientError>".to_owned(),
+            body: [set_stream("Some(true)"), let_path.clone(), Some(call)],
+        };
+        methods.push(stream.render());
+    }
+    if let Some(chunk) = row.chunks {
+        let call = format!("self.0.chunks::<endpoint::{name}>{arguments}");
+        let stream = Method {
+            doc: &format!("As [`{verb}`](Self::{verb}), piece by piece."),
+            head: format!("pub async fn {verb}_stream"),
+            parameters: parameters(row, &path),
+            reply: format!("Result<ReplyStream<{chunk}>, ClientError>"),
             body: [set_stream("Some(true)"), let_path.clone(), Some(call)],
         };
         methods.push(stream.render());
@@ -220,11 +247,11 @@ fn path_value(path: &[(String, String)]) -> (Option<String>, &'static str) {
 fn parameters(row: &EndpointInfo, path: &[(String, String)]) -> Vec<String> {
     let mut parameters = vec!["self".to_owned()];
     parameters.extend(path.iter().map(|(name, of)| format!("{name}: impl Into<{of}>")));
-    if row.query != "()" {
+    if !["()", EXTRAS].contains(&row.query) {
         parameters.push(format!("query: impl Into<{}>", row.query));
     }
     if row.body != "()" {
-        let mutable = if row.streams { "mut " } else { "" };
+        let mutable = if row.streams || row.chunks.is_some() { "mut " } else { "" };
         parameters.push(format!("{mutable}body: {}", row.body));
     }
     parameters
@@ -262,7 +289,7 @@ All paths stand below `/v1`. Types are those of `ropewalk-types`, which has thei
                 title[..1].to_uppercase() + &title[1..],
             );
         }
-        let streams = if row.streams { ", streams" } else { "" };
+        let streams = if row.streams || row.chunks.is_some() { ", streams" } else { "" };
         let _infallible = writeln!(
             page,
             "| `{} {}` | `{}` | `{group}().{}` | {} | {} | {}{streams} | {} |",

@@ -7,15 +7,18 @@ use anyhow::{Context, ensure};
 use crate::workspace::Workspace;
 
 /// Each crate and its floor. A crate depends on lower floors only.
-const FLOORS: [(&str, u8); 12] = [
+const FLOORS: [(&str, u8); 15] = [
     ("ropewalk-types", 0),
     ("ropewalk-events", 1),
+    ("ropewalk-tokens", 1),
     ("ropewalk-transport", 1),
     // A part of ropewalk-tools that has to be a crate of its own, so it lies below.
     ("ropewalk-tools-macros", 1),
     ("ropewalk-tools", 2),
     ("ropewalk-model", 2),
     ("ropewalk-store", 2),
+    ("ropewalk-search", 2),
+    ("ropewalk-files", 3),
     ("ropewalk-runs", 3),
     ("ropewalk-client", 4),
     ("ropewalk-server", 4),

@@ -2,8 +2,10 @@
 
 mod bench;
 mod codegen;
+mod conformance;
 mod demo;
 mod floors;
+mod openapi;
 mod process;
 mod setup;
 mod test;

@@ -11,8 +11,8 @@ use std::{
 use anyhow::{Context, anyhow, bail, ensure};
 
 use crate::{
-    codegen, floors,
-    process::{cargo, command, output, run as call, succeeds, target},
+    codegen, conformance, floors,
+    process::{cargo, command, output, root, run as call, succeeds, target},
     setup,
     workspace::Workspace,
 };
@@ -27,7 +27,10 @@ const EXAMPLE: Duration = Duration::from_secs(60);
 pub(crate) fn run() -> anyhow::Result<()> {
     let begun = Instant::now();
     stage("setup", "see what could not be installed, above", setup::run)?;
-    stage("format", "run `cargo fmt --all`", || call(&mut cargo(&["fmt", "--all", "--check"])))?;
+    stage("format", "run `cargo fmt --all`, also in conformance/rust", || {
+        call(&mut cargo(&["fmt", "--all", "--check"]))?;
+        call(&mut cargo(&["fmt", "--check", "--manifest-path", "conformance/rust/Cargo.toml"]))
+    })?;
     stage("generated files", "run `cargo xtask codegen`", || codegen::run(true))?;
     let workspace = Workspace::load()?;
     stage("dependencies", "see docs/architecture.md and deny.toml", || dependencies(&workspace))?;
@@ -43,7 +46,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     stage("examples", "run the example as its first line says", || examples(&workspace))?;
     stage("each crate alone", "give the crate the features that it uses itself", each_alone)?;
     stage("benchmark, in small", "run `cargo xtask bench --quick`", bench)?;
-    stage("python sdk", "see conformance/python/README.md for how to run one test", conformance)?;
+    stage("openapi document", "see conformance/contract/README.md", contract)?;
+    stage("conformance", "see conformance/README.md for how to run one test", || {
+        conformance::check(&built("ropewalk"))
+    })?;
     eprintln!("xtask: everything passed in {:.0?}", begun.elapsed());
     Ok(())
 }
@@ -112,17 +118,22 @@ fn each_alone() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn bench() -> anyhow::Result<()> {
-    output(command(built("ropewalk-bench")).arg("--quick").arg("--ropewalk").arg(built("ropewalk"))).map(drop)
+/// Holds the served document against the hosted API's, and the server against the document.
+fn contract() -> anyhow::Result<()> {
+    let theirs = root().join("../shared/contract/openapi-assistants-v2.json");
+    if theirs.exists() {
+        let mut compare = command(setup::contract_python());
+        compare.args(["conformance/contract/compare.py", codegen::DOCUMENT]);
+        call(compare.arg(&theirs).arg("docs/compatibility.md"))?;
+    } else {
+        eprintln!("xtask: the hosted API's description is not at {}: not compared", theirs.display());
+    }
+    let mut fuzz = command(setup::contract_python());
+    call(fuzz.arg("conformance/contract/fuzz.py").env("ROPEWALK_BIN", built("ropewalk")))
 }
 
-fn conformance() -> anyhow::Result<()> {
-    for version in setup::SDK_VERSIONS {
-        eprintln!("xtask: openai=={version}");
-        let mut pytest = command(setup::sdk_python(version));
-        call(pytest.args(["-m", "pytest", "conformance/python"]).env("ROPEWALK_BIN", built("ropewalk")))?;
-    }
-    Ok(())
+fn bench() -> anyhow::Result<()> {
+    output(command(built("ropewalk-bench")).arg("--quick").arg("--ropewalk").arg(built("ropewalk"))).map(drop)
 }
 
 /// A program of the stage `build`.

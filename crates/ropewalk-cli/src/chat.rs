@@ -1,4 +1,7 @@
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use clap::Args;
@@ -7,7 +10,7 @@ use ropewalk::{
     Run, RunStatus, Text, TextDelta, ThreadId, async_trait,
 };
 use ropewalk_server::RuntimeOptions;
-use ropewalk_store::Store;
+use ropewalk_store::{Blobs, Store};
 use ropewalk_transport::Secret;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -85,13 +88,16 @@ impl Chat {
             };
             return Ok(client.build()?);
         }
-        let store = match &self.data_dir {
-            Some(folder) => Store::sqlite(folder)
-                .with_context(|| format!("the data folder {} cannot be used", folder.display()))?,
-            None => Store::in_memory(),
+        let unusable = |folder: &Path| format!("the data folder {} cannot be used", folder.display());
+        let (store, blobs) = match &self.data_dir {
+            Some(folder) => (
+                Store::sqlite(folder).with_context(|| unusable(folder))?,
+                Blobs::in_folder(folder.join("blobs")).with_context(|| unusable(folder))?,
+            ),
+            None => (Store::in_memory(), Blobs::in_memory()),
         };
         let model = model(self.upstream.as_deref(), self.upstream_key.clone())?;
-        Ok(Client::embedded(Embedded::new(store, model, RuntimeOptions::default())))
+        Ok(Client::embedded(Embedded::new(store, blobs, model, RuntimeOptions::default())))
     }
 }
 

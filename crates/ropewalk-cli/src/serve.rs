@@ -3,12 +3,15 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context, bail};
 use clap::Args;
 use ropewalk_model::{ChatCompletions, Model, ScriptedModel};
-use ropewalk_server::{Keys, Runtime, RuntimeOptions};
-use ropewalk_store::Store;
+use ropewalk_server::{ApiKeys, BusyPolicy, Keys, Runtime, RuntimeOptions};
+use ropewalk_store::{Blobs, Store};
 use ropewalk_transport::Secret;
 use tokio::net::TcpListener;
 
-use crate::settings::FileSettings;
+use crate::{
+    limits::Limits,
+    settings::{FileSettings, data_dir},
+};
 
 /// How long open requests and runs may take to finish once the server is asked to stop.
 const GRACE: Duration = Duration::from_secs(30);
@@ -28,23 +31,35 @@ pub(crate) struct Serve {
     /// Key for the upstream.
     #[arg(long, env = "ROPEWALK_UPSTREAM_KEY", hide_env_values = true)]
     upstream_key: Option<Secret>,
-    /// JSON file of who may call: `{"keys":[{"key":"sk-…","organization":"org-a"}]}`. Without one any key is the
-    /// one local organisation, and only loopback is served.
+    /// JSON file of who may call besides whoever has a key of `ropewalk keys`:
+    /// `{"keys":[{"key":"sk-…","organization":"org-a"}]}`. While there is neither, any key is the one local
+    /// organisation, and only loopback is served.
     #[arg(long, env = "ROPEWALK_API_KEYS")]
     api_keys: Option<PathBuf>,
     /// Seconds that a run may take in all. [default: 600]
     #[arg(long, env = "ROPEWALK_RUN_EXPIRY")]
     run_expiry: Option<u64>,
+    /// What happens to a run or a message for a thread whose run is still active: `reject`, `queue` or `interrupt`. A
+    /// request may say otherwise in the header `x-ropewalk-busy`. [default: reject]
+    #[arg(long, env = "ROPEWALK_BUSY")]
+    busy: Option<BusyPolicy>,
+    /// Tokens that the model takes in one call, prompt and answer: prompts are cut to three quarters of it. [default:
+    /// prompts are not cut]
+    #[arg(long, env = "ROPEWALK_CONTEXT_WINDOW")]
+    context_window: Option<u64>,
     /// Settings file. [default: ropewalk.toml, if it is there]
     #[arg(long, env = "ROPEWALK_CONFIG")]
     config: Option<PathBuf>,
+    // Last, for what comes behind it would stand under its heading.
+    #[command(flatten)]
+    limits: Limits,
 }
 
 impl Serve {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let file = FileSettings::load(self.config.as_deref())?;
         let listen = self.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:8484".to_owned());
-        let data_dir = self.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("ropewalk-data"));
+        let data_dir = data_dir(self.data_dir, file.data_dir);
 
         let mut options = RuntimeOptions::default();
         if let Some(path) = self.api_keys.or(file.api_keys) {
@@ -56,21 +71,32 @@ impl Serve {
             }
             options.run_expiry = Duration::from_secs(seconds);
         }
+        if let Some(policy) = self.busy.map(Ok).or_else(|| file.busy.as_deref().map(str::parse)) {
+            options.busy = policy.context("`busy` in the settings file")?;
+        }
+        options.engine.context_window = self.context_window.or(file.context_window);
+        if options.engine.context_window.is_some_and(|tokens| tokens < 1024) {
+            bail!("--context-window is the tokens of one model call: at least 1024");
+        }
+        self.limits.apply(file.limits, &mut options)?;
         let addresses: Vec<SocketAddr> = tokio::net::lookup_host(&listen)
             .await
             .with_context(|| format!("--listen {listen} is no address to listen on"))?
             .collect();
-        if options.keys.is_open() && addresses.iter().any(|address| !address.ip().is_loopback()) {
-            bail!(
-                "without --api-keys anyone who reaches {listen} could use the server: give it a key file, or \
-                 listen on loopback (127.0.0.1)"
-            );
-        }
         let upstream_key = self.upstream_key.or(file.upstream_key);
         let model = model(self.upstream.or(file.upstream).as_deref(), upstream_key)?;
         let store = Store::sqlite(&data_dir)
             .with_context(|| format!("the data folder {} cannot be used", data_dir.display()))?;
-        let runtime = Runtime::new(store, model, options);
+        let blobs = Blobs::in_folder(data_dir.join("blobs"))
+            .with_context(|| format!("the files in {} cannot be used", data_dir.display()))?;
+        let loopback = addresses.iter().all(|address| address.ip().is_loopback());
+        if !loopback && options.keys.is_open() && !ApiKeys::new(&store).any().await? {
+            bail!(
+                "without --api-keys anyone who reaches {listen} could use the server: make a key with `ropewalk keys \
+                 create`, give it a key file, or listen on loopback (127.0.0.1)"
+            );
+        }
+        let runtime = Runtime::new(store, blobs, model, options);
 
         let listener = TcpListener::bind(addresses.as_slice())
             .await

@@ -4,6 +4,8 @@ use anyhow::Context;
 use ropewalk_transport::Secret;
 use serde::Deserialize;
 
+use crate::limits::Limits;
+
 /// What `ropewalk.toml` may say. Flags and the environment come before it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -14,6 +16,9 @@ pub(crate) struct FileSettings {
     pub(crate) upstream_key: Option<Secret>,
     pub(crate) api_keys: Option<PathBuf>,
     pub(crate) run_expiry: Option<u64>,
+    pub(crate) busy: Option<String>,
+    pub(crate) context_window: Option<u64>,
+    pub(crate) limits: Limits,
 }
 
 impl FileSettings {
@@ -26,4 +31,9 @@ impl FileSettings {
         let settings = config::Config::builder().add_source(file).build();
         settings.and_then(config::Config::try_deserialize).context("the settings file cannot be used")
     }
+}
+
+/// Where everything is kept.
+pub(crate) fn data_dir(flag: Option<PathBuf>, file: Option<PathBuf>) -> PathBuf {
+    flag.or(file).unwrap_or_else(|| PathBuf::from("ropewalk-data"))
 }

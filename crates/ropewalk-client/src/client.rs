@@ -10,7 +10,7 @@ use ropewalk_transport::{
 };
 use ropewalk_types::{Endpoint, PathParams};
 
-use crate::{ClientBuilder, ClientError, ReplyStream, builder::checked, events};
+use crate::{ClientBuilder, ClientError, ReplyStream, builder::checked, events, query::query_string};
 
 /// Most bytes of a JSON reply; a page of 100 long messages fits.
 const MAX_REPLY_BYTES: usize = 64 << 20;
@@ -104,19 +104,28 @@ impl Client {
         query: E::Query,
         body: E::Body,
     ) -> Result<Response<Body>, ClientError> {
-        let request = self.request::<E>(&path, &query, &body)?;
+        let request = self.head::<E>(&path, &query)?;
+        let request = match E::INFO.body {
+            "()" => request.body(Body::empty()),
+            _ => request.header(CONTENT_TYPE, "application/json").body(Body::json(&body)?),
+        };
+        self.exchange(request.map_err(invalid)?).await
+    }
+
+    /// The reply to a request, once its status says that the server did what it was asked.
+    pub(crate) async fn exchange(&self, request: Request<Body>) -> Result<Response<Body>, ClientError> {
         let response = self.transport.send(request).await?;
         if response.status().is_success() { Ok(response) } else { Err(ClientError::refused(response).await) }
     }
 
-    fn request<E: Endpoint>(
+    /// All of a request but its body.
+    pub(crate) fn head<E: Endpoint>(
         &self,
         path: &E::Path,
         query: &E::Query,
-        body: &E::Body,
-    ) -> Result<Request<Body>, TransportError> {
+    ) -> Result<http::request::Builder, TransportError> {
         let mut url = format!("{}{}", self.base_url, path.fill(E::INFO.path));
-        let query = serde_urlencoded::to_string(query).map_err(invalid)?;
+        let query = query_string(query).map_err(invalid)?;
         if !query.is_empty() {
             url.push('?');
             url.push_str(&query);
@@ -129,10 +138,7 @@ impl Client {
         if E::INFO.beta {
             request = request.header("openai-beta", "assistants=v2");
         }
-        if E::INFO.body == "()" {
-            return request.body(Body::empty()).map_err(invalid);
-        }
-        request.header(CONTENT_TYPE, "application/json").body(Body::json(body)?).map_err(invalid)
+        Ok(request)
     }
 }
 
@@ -154,6 +160,6 @@ pub(crate) async fn read<E: Endpoint>(
     }
 }
 
-fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> TransportError {
+pub(crate) fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> TransportError {
     TransportError::new(TransportErrorKind::InvalidRequest).with_source(error)
 }

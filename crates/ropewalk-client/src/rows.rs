@@ -1,7 +1,7 @@
 //! Lists, page after page.
 
 use futures_util::{TryStreamExt, stream};
-use ropewalk_types::{Endpoint, ListMessagesQuery, ListQuery, Page};
+use ropewalk_types::{self as types, Endpoint, Page};
 
 use crate::{Client, ClientError, ReplyStream};
 
@@ -10,17 +10,26 @@ pub(crate) trait PageQuery {
     fn after(&mut self) -> &mut Option<String>;
 }
 
-impl PageQuery for ListQuery {
-    fn after(&mut self) -> &mut Option<String> {
-        &mut self.after
-    }
+macro_rules! page_queries {
+    ($($query:ty),*) => {$(
+        impl PageQuery for $query {
+            fn after(&mut self) -> &mut Option<String> {
+                &mut self.after
+            }
+        }
+    )*};
 }
 
-impl PageQuery for ListMessagesQuery {
-    fn after(&mut self) -> &mut Option<String> {
-        &mut self.after
-    }
-}
+page_queries!(
+    types::ListQuery,
+    types::ListThreadsQuery,
+    types::ListMessagesQuery,
+    types::RunStepsQuery,
+    types::ListFilesQuery,
+    types::ListVectorStoreFilesQuery,
+    types::ListChatCompletionsQuery,
+    types::ListChatCompletionMessagesQuery
+);
 
 /// All rows of a list from `query` on; a page is asked for when the rows before it are read.
 pub(crate) fn rows<E, T>(client: &Client, path: E::Path, query: E::Query) -> ReplyStream<T>

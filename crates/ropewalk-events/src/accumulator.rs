@@ -1,6 +1,6 @@
 use ropewalk_types::{
-    Annotation, CodeOutput, CodeOutputDelta, ContentDelta, FunctionCallRecord, MessageContent, Text,
-    TextDelta, ToolCallDelta, ToolCallId, ToolCallRecord, Update,
+    Annotation, AnnotationDelta, CodeOutput, CodeOutputDelta, ContentDelta, FunctionCallRecord,
+    MessageContent, Text, TextDelta, ToolCallDelta, ToolCallId, ToolCallRecord, Update,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -52,7 +52,8 @@ impl Accumulator {
     fn text(&mut self, sum: &mut Text, delta: &TextDelta) -> Sum {
         join(&mut sum.value, delta.value.as_deref());
         delta.annotations.iter().flatten().try_for_each(|annotation| {
-            let entry = self.entry(&mut sum.annotations, index_of(annotation), Annotation::Unknown)?;
+            let entry =
+                self.entry(&mut sum.annotations, annotation_index(annotation), Annotation::Unknown)?;
             self.merge(entry, annotation, Annotation::Unknown)
         })
     }
@@ -213,6 +214,14 @@ pub(crate) fn call_index(delta: &ToolCallDelta) -> Option<u64> {
         | ToolCallDelta::CodeInterpreter { index, .. }
         | ToolCallDelta::FileSearch { index, .. } => Some(*index),
         ToolCallDelta::Unknown(value) => index_of(value),
+        _ => None,
+    }
+}
+
+fn annotation_index(delta: &AnnotationDelta) -> Option<u64> {
+    match delta {
+        AnnotationDelta::FileCitation { index, .. } | AnnotationDelta::FilePath { index, .. } => Some(*index),
+        AnnotationDelta::Unknown(value) => index_of(value),
         _ => None,
     }
 }

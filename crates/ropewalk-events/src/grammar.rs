@@ -228,7 +228,6 @@ impl Grammar {
     fn step_event(&mut self, event: &Event) -> Legal {
         match event {
             Event::RunStepCreated(step) => {
-                need(self.fate.is_none(), "no step follows one that ended its run")?;
                 need(self.step.is_none(), "one step is open at a time")?;
                 self.writes = written_by(step)?;
                 self.step = Some(self.open(&step.id, step.id.as_str())?);
@@ -256,7 +255,10 @@ impl Grammar {
                 let step = event.as_step().ok_or("no rule allows it")?;
                 in_progress(&self.step, &step.id)?;
                 need(self.message.is_none(), "a message ends before its step")?;
-                (self.step, self.fate) = (None, fate(step));
+                let fate = fate(step);
+                // Text that came behind calls which were cut off is told of in a step of its own, cut off too.
+                need(self.fate.is_none() || self.fate == fate, "a step ends as one that ended its run")?;
+                (self.step, self.fate) = (None, fate);
                 Ok(())
             }
         }

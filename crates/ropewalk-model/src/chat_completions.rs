@@ -7,6 +7,8 @@ mod completion_body;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::TryStreamExt;
 use http::{HeaderMap, Request, Response, header::CONTENT_TYPE, request::Builder};
 use ropewalk_transport::{Body, RetryPolicy, Secret, Transport, TransportError, TransportErrorKind};
 use ropewalk_types::{ModelId, ModelWord, PathParams, UnixSeconds};
@@ -17,7 +19,7 @@ use self::{
     answer_stream::{AnswerStream, Form},
     completion_body::CompletionBody,
 };
-use crate::{Model, ModelError, ModelErrorKind, ModelRequest, ModelStream};
+use crate::{Model, ModelError, ModelErrorKind, ModelRequest, ModelStream, PassedThrough};
 pub use builder::ChatCompletionsBuilder;
 
 /// Most bytes of a list of models.
@@ -87,10 +89,26 @@ impl ChatCompletions {
         let (status, wait) = (response.status().as_u16(), retry_after(response.headers()));
         let body = response.into_body().collect(MAX_ERROR_BYTES).await.unwrap_or_default();
         let error = ModelError::from_reply(status, &body, self.key.as_ref().map_or("", Secret::expose));
+        let error = self.addresses().fold(error, ModelError::without);
         Err(match wait {
             Some(wait) => error.with_retry_after(wait),
             None => error,
         })
+    }
+
+    /// The upstream's address, with its port and without: the operator's matter. A bare word is none.
+    fn addresses(&self) -> impl Iterator<Item = &str> {
+        let (_, behind) = self.base_url.split_once("://").unwrap_or_default();
+        let authority = behind.split('/').next().unwrap_or_default();
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        [authority, host].into_iter().filter(|name| name.contains(['.', ':', '-']))
+    }
+
+    /// Asks for a completion, and gets the head of what comes.
+    async fn complete(&self, body: Body) -> Result<Response<Body>, ModelError> {
+        let post = Request::post(format!("{}/chat/completions", self.base_url))
+            .header(CONTENT_TYPE, "application/json");
+        self.send(post, body).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ModelError> {
@@ -104,11 +122,18 @@ impl ChatCompletions {
 #[async_trait]
 impl Model for ChatCompletions {
     async fn stream(&self, request: &ModelRequest) -> Result<ModelStream, ModelError> {
-        let post = Request::post(format!("{}/chat/completions", self.base_url))
-            .header(CONTENT_TYPE, "application/json");
-        let response = self.send(post, Body::json(&CompletionBody::from(request))?).await?;
+        let response = self.complete(Body::json(&CompletionBody::from(request))?).await?;
         let form = Form::of(response.headers())?;
         Ok(Box::pin(AnswerStream::new(response.into_body(), form, self.key.clone())))
+    }
+
+    async fn pass_through(&self, request: Bytes) -> Result<PassedThrough, ModelError> {
+        let response = self.complete(request.into()).await?;
+        // A page for people is no answer of a model.
+        Form::of(response.headers())?;
+        let content_type = response.headers().get(CONTENT_TYPE).cloned();
+        let body = response.into_body().into_data_stream().map_err(ModelError::from);
+        Ok(PassedThrough { content_type, body: Box::pin(body) })
     }
 
     async fn models(&self) -> Result<Vec<ropewalk_types::Model>, ModelError> {

@@ -1,5 +1,6 @@
 use std::{error::Error, fmt, time::Duration};
 
+use ropewalk_types::ErrorObject;
 use serde_json::Value;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -19,6 +20,7 @@ pub struct ModelError {
     retry_after: Option<Duration>,
     code: Option<Box<str>>,
     upstream: Option<Box<str>>,
+    error: Option<Box<ErrorObject>>,
     source: Option<BoxError>,
 }
 
@@ -45,7 +47,16 @@ pub enum ModelErrorKind {
 impl ModelError {
     /// An error of this kind, with nothing more to say.
     pub fn new(kind: ModelErrorKind) -> Self {
-        Self { kind, about: None, status: None, retry_after: None, code: None, upstream: None, source: None }
+        Self {
+            kind,
+            about: None,
+            status: None,
+            retry_after: None,
+            code: None,
+            upstream: None,
+            error: None,
+            source: None,
+        }
     }
 
     /// Says it in other words: one lower-case line.
@@ -112,6 +123,12 @@ impl ModelError {
         self.upstream.as_deref()
     }
 
+    /// What the upstream said, in the form of the API: its text as in [`upstream_message`](Self::upstream_message),
+    /// its own words for type, field and code where it has them. Only of a reply that is an error.
+    pub fn upstream_error(&self) -> Option<&ErrorObject> {
+        self.error.as_deref()
+    }
+
     /// The upstream's word for programs: `context_length_exceeded`.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
@@ -153,12 +170,27 @@ impl ModelError {
         Self::from_frame(json.get("error").unwrap_or(&json), key)
     }
 
+    /// Strikes a name out of what the upstream said.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.upstream = self.upstream.map(|text| text.replace(name, "***").into());
+        if let Some(error) = &mut self.error {
+            error.message = error.message.replace(name, "***");
+        }
+        self
+    }
+
     fn described(self, error: &Value, key: &str) -> Self {
         let word = |names: [&str; 2]| names.iter().find_map(|name| error.get(name)?.as_str());
         let text =
             word(["message", "detail"]).or(error.as_str()).map_or_else(|| error.to_string(), str::to_owned);
         let text = if key.is_empty() { text } else { text.replace(key, "***") };
-        let described = self.with_upstream_message(&text);
+        let mut described = self.with_upstream_message(&text);
+        if let Some(message) = described.upstream_message() {
+            let word = |name: &str| error.get(name)?.as_str().map(|word| one_line(word, 64).into());
+            let kind = word("type").unwrap_or_else(|| "invalid_request_error".to_owned());
+            let (param, code) = (word("param"), word("code"));
+            described.error = Some(Box::new(ErrorObject { message: message.to_owned(), kind, param, code }));
+        }
         match word(["code", "type"]) {
             Some(code) => described.with_code(code),
             None => described,

@@ -45,6 +45,19 @@ pub enum FinishReason {
     Other(String),
 }
 
+impl FinishReason {
+    /// The word on the wire.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Stop => "stop",
+            Self::Length => "length",
+            Self::ToolCalls => "tool_calls",
+            Self::ContentFilter => "content_filter",
+            Self::Other(word) => word,
+        }
+    }
+}
+
 impl From<String> for FinishReason {
     fn from(word: String) -> Self {
         match word.as_str() {

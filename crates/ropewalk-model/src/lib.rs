@@ -6,12 +6,13 @@ mod event;
 mod model;
 mod request;
 mod scripted;
+mod spoken;
 
 pub use chat_completions::{ChatCompletions, ChatCompletionsBuilder};
 pub use error::{ModelError, ModelErrorKind};
 pub use event::{FinishReason, ModelEvent, ToolCallPart};
 #[cfg(feature = "testing")]
 pub use model::MockModel;
-pub use model::{Model, ModelStream};
+pub use model::{ByteStream, Model, ModelStream, PassedThrough};
 pub use request::{ChatMessage, ChatPart, ModelRequest};
 pub use scripted::{ScriptedModel, Turn};

@@ -1,5 +1,5 @@
 use ropewalk_types::{
-    Function, ImageDetail, ModelId, ReasoningEffort, ResponseFormat, ToolCall, ToolCallId, ToolChoice,
+    FileId, Function, ImageDetail, ModelId, ReasoningEffort, ResponseFormat, ToolCall, ToolCallId, ToolChoice,
 };
 
 /// What a model is asked: the conversation so far, the functions it may call, and how to answer.
@@ -105,6 +105,14 @@ pub enum ChatPart {
     ImageUrl {
         /// Where it is; a `data:` URL holds it whole.
         url: String,
+        /// How closely to look; the model decides if absent.
+        detail: Option<ImageDetail>,
+    },
+    /// A picture that the caller keeps as a file. Whoever has the bytes puts them in its place; a model that is
+    /// asked with it is told the file's id alone.
+    ImageFile {
+        /// Which file.
+        file: FileId,
         /// How closely to look; the model decides if absent.
         detail: Option<ImageDetail>,
     },

@@ -10,7 +10,7 @@ use ropewalk_types::{Run, ToolOutput, UnixSeconds};
 
 fn main() -> Result<(), RunError> {
     let now = UnixSeconds(1_800_000_000);
-    let context = Context { now, ids: &TimeOrderedIds };
+    let context = Context::new(now, &TimeOrderedIds);
     let run =
         Run::new("run_1".into(), "thread_1".into(), "asst_1".into(), "llama3.1".into(), now, now.plus(600));
     let mut machine = Machine::new(run);

@@ -4,22 +4,22 @@ use std::collections::HashMap;
 
 use ropewalk_model::{ChatMessage, ChatPart, ModelRequest};
 use ropewalk_types::{
-    Function, IncompleteReason, Message, MessageContent, MessageId, MessageStatus, Role, Run, RunStep,
-    RunStepStatus, StepDetails, Tool, ToolCallRecord, ToolChoice, ToolChoiceMode, TruncationKind, Usage,
+    Function, IncompleteReason, Message, MessageContent, MessageId, MessageStatus, NamedFunction,
+    NamedToolChoice, Role, Run, RunStepStatus, StepDetails, Tool, ToolChoice, ToolChoiceMode, TruncationKind,
 };
-use serde_json::json;
 
-use crate::machine::{Failure, calls_of};
+use crate::{
+    machine::Machine,
+    server_tool::{BuiltInTool, ServerTools},
+};
 
-/// The tools of the API that a server runs itself, by the name that models call them by.
-pub const BUILT_IN_TOOLS: [&str; 2] = ["code_interpreter", "file_search"];
-
-/// What to send to the model for the next turn of `run`.
+/// What to send to the model for the next turn of the run of `machine`.
 ///
-/// `steps` are the run's own, oldest first. `messages` are those of its thread, oldest first, the run's own
-/// included: these are placed where their steps stand. Messages that were cut short by a fault or a cancel are
-/// left out. `spent` is what the run's model calls cost so far: the model may write what is left of its budget.
-pub fn model_request(run: &Run, steps: &[RunStep], messages: &[Message], spent: Usage) -> ModelRequest {
+/// `messages` are those of its thread, oldest first, the run's own included: these are placed where their steps
+/// stand. Messages that were cut short by a fault or a cancel are left out. The model may write what is left of the
+/// run's budget. Image files are named, not loaded.
+pub(crate) fn model_request(machine: &Machine, tools: &ServerTools, messages: &[Message]) -> ModelRequest {
+    let (run, steps) = (machine.run(), machine.steps());
     let mut request = ModelRequest::new(run.model.clone());
     if !run.instructions.is_empty() {
         request.messages.push(ChatMessage::System(run.instructions.clone()));
@@ -31,18 +31,20 @@ pub fn model_request(run: &Run, steps: &[RunStep], messages: &[Message], spent: 
     let skipped = history.len().saturating_sub(longest_history(run));
     request.messages.extend(history.into_iter().skip(skipped).map(chat_message));
     let own = own.into_iter().map(|message| (&message.id, message)).collect();
-    add_steps(steps, &own, &mut request.messages);
+    add_steps(machine, &own, &mut request.messages);
 
-    request.tools = run.tools.iter().filter_map(as_function).collect();
+    request.tools = run.tools.iter().filter_map(|tool| as_function(tool, tools, run)).collect();
     // A forced choice holds for the first turn: held for longer, the run could never answer.
     let first_turn = !steps.iter().any(|step| step.status == RunStepStatus::Completed);
     request.tool_choice = run
         .tool_choice
         .clone()
-        .filter(|choice| first_turn || matches!(choice, ToolChoice::Mode(ToolChoiceMode::None)));
+        .filter(|choice| first_turn || matches!(choice, ToolChoice::Mode(ToolChoiceMode::None)))
+        .map(by_function);
     request.parallel_tool_calls = Some(run.parallel_tool_calls);
-    request.max_completion_tokens =
-        run.max_completion_tokens.map(|budget| budget.saturating_sub(spent.completion_tokens));
+    request.max_completion_tokens = run
+        .max_completion_tokens
+        .map(|budget| budget.saturating_sub(machine.state().usage.completion_tokens));
     request.temperature = run.temperature;
     request.top_p = run.top_p;
     request.response_format = run.response_format.clone();
@@ -88,21 +90,29 @@ fn chat_part(part: &MessageContent) -> Option<ChatPart> {
             Some(ChatPart::ImageUrl { url: image_url.url.clone(), detail: image_url.detail })
         }
         MessageContent::ImageFile { image_file } => {
-            Some(ChatPart::Text(format!("[image file {}]", image_file.file_id)))
+            Some(ChatPart::ImageFile { file: image_file.file_id.clone(), detail: image_file.detail })
         }
         _ => None,
     }
 }
 
 /// Adds what the run did: its messages, its tool calls with their outputs.
-fn add_steps(steps: &[RunStep], own: &HashMap<&MessageId, &Message>, chat: &mut Vec<ChatMessage>) {
-    for step in steps.iter().filter(|step| step.status == RunStepStatus::Completed) {
+fn add_steps(machine: &Machine, own: &HashMap<&MessageId, &Message>, chat: &mut Vec<ChatMessage>) {
+    for step in machine.steps().iter().filter(|step| step.status == RunStepStatus::Completed) {
         match &step.step_details {
             StepDetails::MessageCreation { message_creation } => {
                 chat.extend(own.get(&message_creation.message_id).map(|message| chat_message(message)));
             }
-            StepDetails::ToolCalls { tool_calls } => {
-                let calls = calls_of(step);
+            StepDetails::ToolCalls { .. } => {
+                let (calls, outputs): (Vec<_>, Vec<_>) = machine.server_calls().shown(step).unzip();
+                let outputs: Vec<ChatMessage> = calls
+                    .iter()
+                    .zip(outputs)
+                    .map(|(call, output)| ChatMessage::Tool {
+                        call: call.id.clone(),
+                        output: output.to_owned(),
+                    })
+                    .collect();
                 // Text and calls of one turn are two steps here, but one message to the model.
                 match chat.last_mut() {
                     Some(ChatMessage::Assistant { tool_calls, .. }) if tool_calls.is_empty() => {
@@ -110,66 +120,36 @@ fn add_steps(steps: &[RunStep], own: &HashMap<&MessageId, &Message>, chat: &mut 
                     }
                     _ => chat.push(ChatMessage::Assistant { text: None, tool_calls: calls }),
                 }
-                chat.extend(tool_calls.iter().filter_map(tool_output));
+                chat.extend(outputs);
             }
             _ => {}
         }
     }
 }
 
-fn tool_output(record: &ToolCallRecord) -> Option<ChatMessage> {
-    match record {
-        ToolCallRecord::Function { id, function } => {
-            Some(ChatMessage::Tool { call: id.clone(), output: function.output.clone().unwrap_or_default() })
+/// A tool as the model is told of it: as a function. One of the API that this server does not have is named too, so
+/// that a run which needs it fails with a reason.
+fn as_function(tool: &Tool, tools: &ServerTools, run: &Run) -> Option<Function> {
+    match (tool, BuiltInTool::of(tool)) {
+        (Tool::Function { function }, _) => Some(function.clone()),
+        (_, Some(tool)) => Some(tools.function(tool, run).unwrap_or_else(|| Function::new(tool.name()))),
+        _ => None,
+    }
+}
+
+/// The choice as models know it: tools of the server are functions to them.
+fn by_function(choice: ToolChoice) -> ToolChoice {
+    match choice {
+        ToolChoice::Named(NamedToolChoice { kind, function: None }) => {
+            let function = Some(NamedFunction { name: kind });
+            ToolChoice::Named(NamedToolChoice { kind: "function".to_owned(), function })
         }
-        _ => None,
+        choice => choice,
     }
-}
-
-/// A tool as the model is told of it: built-in tools are functions with one string.
-fn as_function(tool: &Tool) -> Option<Function> {
-    let built_in = |name: &str, description: &str, parameter: &str, hint: &str| {
-        Function::new(name).description(description).parameters(json!({
-            "type": "object",
-            "properties": { parameter: { "type": "string", "description": hint } },
-            "required": [parameter],
-            "additionalProperties": false,
-        }))
-    };
-    match tool {
-        Tool::Function { function } => Some(function.clone()),
-        Tool::CodeInterpreter => Some(built_in(
-            "code_interpreter",
-            "Runs Python code and gives back what it prints.",
-            "input",
-            "The Python code.",
-        )),
-        Tool::FileSearch { .. } => Some(built_in(
-            "file_search",
-            "Searches the files that belong to this conversation.",
-            "query",
-            "What to look for.",
-        )),
-        _ => None,
-    }
-}
-
-/// Whether a model that calls `name` in `run` wants a built-in tool which this server does not have.
-pub(crate) fn is_missing_built_in(run: &Run, name: &str) -> bool {
-    BUILT_IN_TOOLS.contains(&name)
-        && run.tools.iter().any(|tool| !matches!(tool, Tool::Function { .. }) && tool.name() == Some(name))
 }
 
 /// The built-in tool that `run` forces the model to use, if it does.
-pub(crate) fn forced_built_in(run: &Run) -> Option<&'static str> {
+pub(crate) fn forced_built_in(run: &Run) -> Option<BuiltInTool> {
     let Some(ToolChoice::Named(choice)) = &run.tool_choice else { return None };
-    BUILT_IN_TOOLS.into_iter().find(|name| *name == choice.kind)
-}
-
-/// Why a run that needs the built-in tool `name` fails.
-pub(crate) fn missing_tool(name: &str) -> Failure {
-    Failure::server(format!(
-        "This run needs the tool `{name}`, which this server does not offer yet. Remove it from the tools of \
-         the assistant or of the run, or let the model answer without it."
-    ))
+    BuiltInTool::ALL.into_iter().find(|tool| tool.name() == choice.kind)
 }

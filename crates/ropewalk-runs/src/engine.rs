@@ -1,22 +1,33 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use ropewalk_events::Event;
 use ropewalk_model::Model;
 use ropewalk_store::{Batch, Document, Expect, Kind, Scope, Store, StoreError};
 use ropewalk_types::{
-    IdSource, Message, Metadata, Run, RunId, RunStatus, Thread, ThreadId, ToolOutput, Update,
+    Budget, IdSource, Message, Metadata, Run, RunId, RunStatus, RunStepInclude, Thread, ThreadId, ToolOutput,
+    Update,
 };
 use tokio::{runtime::Handle, sync::Notify};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 
 use crate::{
-    Clock, RunError,
+    BusyPolicy, Clock, RunError,
     execution::Execution,
     feed::Feed,
+    images::{FileSource, Images},
+    line::Lines,
     live::{Live, LiveRuns},
     machine::{Context, Effects, Input, Machine, Next},
+    meter::Meter,
     record::{self, Versions},
     run_stream::{Home, RunStream},
+    server_tool::{ServerTool, ServerTools},
+    watch::Watchers,
 };
 
 /// Tries of a change that others keep getting ahead of.
@@ -28,11 +39,14 @@ const CHANGE_TRIES: usize = 20;
 pub struct EngineOptions {
     /// How long a run belongs to a worker that shows no sign of life; 4 s.
     pub lease: Duration,
+    /// Most tokens that a model may be shown and write in one call, if prompts are to be cut to that: three quarters
+    /// of it are for the prompt. None unless set.
+    pub context_window: Option<u64>,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(4) }
+        Self { lease: Duration::from_secs(4), context_window: None }
     }
 }
 
@@ -49,6 +63,13 @@ pub(crate) struct Shared {
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) options: EngineOptions,
     pub(crate) live: LiveRuns,
+    pub(crate) lines: Arc<Lines>,
+    /// Runs that wait for their thread are no longer this engine's matter.
+    pub(crate) stopping: CancellationToken,
+    pub(crate) watchers: Arc<Watchers>,
+    pub(crate) tools: ServerTools,
+    pub(crate) images: Images,
+    pub(crate) meter: OnceLock<Arc<dyn Meter>>,
     /// Wakes the worker before its next tick.
     pub(crate) due: Notify,
     home: Home,
@@ -62,7 +83,7 @@ impl fmt::Debug for Shared {
 
 impl Shared {
     pub(crate) fn context(&self) -> Context<'_> {
-        Context { now: self.clock.now(), ids: &*self.ids }
+        Context::new(self.clock.now(), &*self.ids).offering(self.tools.offered())
     }
 
     /// When somebody has to look at `run` next, in Unix milliseconds.
@@ -81,7 +102,7 @@ impl Shared {
 }
 
 /// A run to make.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NewRun {
     /// The run, `queued`.
     pub run: Run,
@@ -91,6 +112,33 @@ pub struct NewRun {
     pub messages: Vec<Message>,
     /// Whether somebody will read its events.
     pub stream: bool,
+    /// What its events tell of steps besides the usual.
+    pub include: Vec<RunStepInclude>,
+    /// Names the key that it is made with, for the [`Meter`].
+    pub key: Option<String>,
+    /// What all runs made with that key may use together.
+    pub key_budget: Option<Budget>,
+    /// What else is to be stored with it.
+    pub also: Batch,
+    /// What happens if its thread is busy; it is refused unless told.
+    pub busy: BusyPolicy,
+}
+
+impl NewRun {
+    /// `run` on its thread as it is, without a reader.
+    pub fn new(run: Run) -> Self {
+        Self {
+            run,
+            thread: None,
+            messages: Vec::new(),
+            stream: false,
+            include: Vec::new(),
+            key: None,
+            key_budget: None,
+            also: Batch::new(),
+            busy: BusyPolicy::Reject,
+        }
+    }
 }
 
 /// A run that was started, or goes on.
@@ -114,6 +162,8 @@ pub(crate) struct Launch {
     pub(crate) next: Next,
     /// Events to send first, if somebody reads.
     pub(crate) stream: Option<Vec<Event>>,
+    /// What they tell of steps besides the usual.
+    pub(crate) include: Vec<RunStepInclude>,
 }
 
 impl Engine {
@@ -126,46 +176,45 @@ impl Engine {
         options: EngineOptions,
     ) -> Self {
         let home = Home { tasks: TaskTracker::new(), runtime: Handle::current() };
-        let shared =
-            Shared { store, model, clock, ids, options, live: LiveRuns::default(), due: Notify::new(), home };
+        let shared = Shared {
+            store,
+            model,
+            clock,
+            ids,
+            options,
+            live: LiveRuns::default(),
+            lines: Arc::default(),
+            stopping: CancellationToken::new(),
+            watchers: Arc::default(),
+            tools: ServerTools::default(),
+            images: Images::default(),
+            meter: OnceLock::new(),
+            due: Notify::new(),
+            home,
+        };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Makes a run and begins it.
-    ///
-    /// # Errors
-    ///
-    /// [`RunError::NoThread`], [`RunError::ThreadBusy`], [`RunError::Store`]; nothing was stored then.
-    pub async fn create(&self, scope: &Scope, new: NewRun) -> Result<Started, RunError> {
-        let NewRun { run, thread, messages, stream } = new;
-        let thread_id = run.thread_id.clone();
-        let mut machine = Machine::new(run);
-        let mut effects = Effects::default();
-        let mut batch = match &thread {
-            None => Batch::new().require(Kind::Thread, thread_id.as_str()),
-            Some(thread) => {
-                effects.events.push(Event::ThreadCreated(Box::new(thread.clone())));
-                Batch::new().put(record::put_thread(thread).expect(Expect::Absent))
-            }
-        };
-        machine.handle(Input::Created, &self.shared.context(), &mut effects);
-        if stream {
-            machine.handle(Input::Claimed, &self.shared.context(), &mut effects);
-        }
-        for message in &messages {
-            batch = batch.put(record::put_message(message).expect(Expect::Absent));
-        }
-        let put = record::put_run(machine.run(), machine.state(), self.shared.due_at(machine.run()));
-        batch = batch.put(put.expect(Expect::Absent).fence(1));
-        match scope.commit(batch).await {
-            Ok(()) => {}
-            Err(StoreError::Locked { holder, .. }) => {
-                return Err(RunError::ThreadBusy { thread: thread_id, run: holder });
-            }
-            Err(StoreError::Missing { kind: Kind::Thread, .. }) => return Err(RunError::NoThread(thread_id)),
-            Err(error) => return Err(error.into()),
-        }
-        Ok(self.begin(scope, machine, Versions::new(1), 1, effects, stream))
+    /// Lets runs use these tools of the server. Say it once, before the first run; what is said later is not heard.
+    #[must_use]
+    pub fn with_tools(self, tools: Vec<Arc<dyn ServerTool>>) -> Self {
+        self.shared.tools.set(tools);
+        self
+    }
+
+    /// Lets runs show the model the image files of `source`. Say it once, as with [`with_tools`](Self::with_tools).
+    #[must_use]
+    pub fn with_files(self, source: Arc<dyn FileSource>) -> Self {
+        self.shared.images.set(source);
+        self
+    }
+
+    /// Tells `meter` what model calls use. Say it once, as with [`with_tools`](Self::with_tools).
+    #[must_use]
+    pub fn with_meter(self, meter: Arc<dyn Meter>) -> Self {
+        // Whoever comes second is not heard, as documented.
+        let _second = self.shared.meter.set(meter);
+        self
     }
 
     /// Answers all calls that a run waits for, so that it goes on.
@@ -173,7 +222,8 @@ impl Engine {
     /// # Errors
     ///
     /// [`RunError::NoRun`], [`RunError::NotWaiting`], [`RunError::WrongOutputs`], [`RunError::Store`];
-    /// nothing was stored then.
+    /// nothing was stored then, but for one thing: outputs that come when their run is expired or cancelled are kept
+    /// on their step.
     pub async fn submit(
         &self,
         scope: &Scope,
@@ -185,12 +235,24 @@ impl Engine {
         for _ in 0..CHANGE_TRIES {
             let (stored, document) = self.load(scope, thread, run).await?;
             let late = stored.expires_at.is_some_and(|at| at <= self.shared.clock.now());
-            if late && stored.status == RunStatus::RequiresAction {
-                self.shared.due.notify_one();
-                return Err(RunError::NotWaiting { status: RunStatus::Expired });
-            }
+            let late = late && stored.status == RunStatus::RequiresAction;
             let (mut machine, mut versions) = record::restore(scope, &document).await?;
             let mut effects = Effects::default();
+            if late || matches!(stored.status, RunStatus::Expired | RunStatus::Cancelled) {
+                if machine.keep_late_outputs(outputs, &mut effects) {
+                    let as_read = Batch::new().require_version(Kind::Run, run.as_str(), document.version);
+                    match scope.commit(versions.put(&machine, &effects.changes, as_read)).await {
+                        Ok(()) => {}
+                        Err(StoreError::Conflict { .. }) => continue,
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                if late {
+                    self.shared.due.notify_one();
+                }
+                let status = if late { RunStatus::Expired } else { stored.status };
+                return Err(RunError::NotWaiting { status });
+            }
             machine.submit(outputs, &self.shared.context(), &mut effects)?;
             if stream {
                 machine.handle(Input::Claimed, &self.shared.context(), &mut effects);
@@ -198,11 +260,13 @@ impl Engine {
             let fence = document.fence + 1;
             let put = record::put_run(machine.run(), machine.state(), self.shared.due_at(machine.run()));
             let put = put.expect(Expect::Version(document.version)).fence(fence);
-            match scope.commit(versions.put(&effects.changes, Batch::new().put(put))).await {
+            match scope.commit(versions.put(&machine, &effects.changes, Batch::new().put(put))).await {
                 Ok(()) => {
                     versions.run = document.version + 1;
                     versions.committed(&effects.changes);
-                    return Ok(self.begin(scope, machine, versions, fence, effects, stream));
+                    self.shared.watchers.tell(run);
+                    let include = stream.then(Vec::new);
+                    return Ok(self.begin(scope, machine, versions, fence, effects, include));
                 }
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -262,8 +326,10 @@ impl Engine {
         self.shared.live.poke(run);
     }
 
-    /// Waits until no run is being driven any more.
+    /// Waits until no run is being driven any more. Runs that wait for their thread are let go of: another engine takes
+    /// them over, as if this one had died.
     pub async fn idle(&self) {
+        self.shared.stopping.cancel();
         self.shared.home.tasks.close();
         self.shared.home.tasks.wait().await;
     }
@@ -282,7 +348,10 @@ impl Engine {
             let due_at = edit(&mut run, &document)?;
             let put = record::put_run(&run, &state, due_at).expect(Expect::Version(document.version));
             match scope.commit(Batch::new().put(put)).await {
-                Ok(()) => return Ok(run),
+                Ok(()) => {
+                    self.shared.watchers.tell(&run.id);
+                    return Ok(run);
+                }
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -290,45 +359,64 @@ impl Engine {
         Err(RunError::Store(StoreError::Busy))
     }
 
-    async fn load(&self, scope: &Scope, thread: &ThreadId, run: &RunId) -> Result<(Run, Document), RunError> {
+    pub(crate) async fn load(
+        &self,
+        scope: &Scope,
+        thread: &ThreadId,
+        run: &RunId,
+    ) -> Result<(Run, Document), RunError> {
         let stored = record::get::<Run>(scope, Kind::Run, run.as_str()).await?;
         let on_thread = stored.filter(|(stored, _)| stored.thread_id == *thread);
         on_thread.ok_or_else(|| RunError::NoRun(run.clone()))
     }
 
-    fn begin(
+    pub(crate) fn begin(
         &self,
         scope: &Scope,
         machine: Machine,
         versions: Versions,
         fence: u64,
         effects: Effects,
-        stream: bool,
+        include: Option<Vec<RunStepInclude>>,
     ) -> Started {
         let run = machine.run().clone();
+        let stream = include.is_some();
+        // With a reader the run was claimed as it was stored, unless it waits.
+        let unclaimed = run.status == RunStatus::Queued;
         let stream = self.launch(Launch {
             scope: scope.clone(),
             machine,
             versions,
             fence,
-            first: (!stream).then_some(Input::Claimed),
+            first: unclaimed.then_some(Input::Claimed),
             next: effects.next,
             stream: stream.then_some(effects.events),
+            include: include.unwrap_or_default(),
         });
         Started { run, stream }
     }
 
     /// Begins an execution: in its reader's task if it has one, else in a task of its own.
     pub(crate) fn launch(&self, launch: Launch) -> Option<RunStream> {
-        let Launch { scope, machine, versions, fence, first, next, stream } = launch;
+        let Launch { scope, machine, versions, fence, first, next, stream, include } = launch;
         let run = machine.run().id.clone();
         let live = Live::new(scope.organization().clone(), fence, versions.run);
         self.shared.live.insert(run, live.clone());
-        let feed = Arc::new(Feed::new(stream.is_some()));
-        let shared = self.shared.clone();
-        let execution =
-            Execution { shared, scope, machine, versions, live: live.clone(), feed: feed.clone() };
-        let driver = Box::pin(execution.drive(first, next));
+        let feed = Arc::new(Feed::new(stream.is_some(), &include));
+        let (shared, waiting) = (self.shared.clone(), machine.state().waiting);
+        let (live_run, feed_of_run) = (live.clone(), feed.clone());
+        let execution = Execution {
+            shared,
+            scope,
+            machine,
+            versions,
+            live: live_run,
+            feed: feed_of_run,
+            waiting,
+            call: None,
+        };
+        // What the run logs stays with the request that drives it, wherever it is polled.
+        let driver = Box::pin(execution.drive(first, next).in_current_span());
         match stream {
             None => {
                 self.shared.home.take_in(Some(driver));

@@ -19,6 +19,9 @@ pub enum RunError {
         /// The run that holds it.
         run: String,
     },
+    /// As many runs wait for the thread as may: 100.
+    #[error("too many runs wait for thread `{0}`")]
+    LineFull(ThreadId),
     /// Outputs were submitted, but the run does not wait for any.
     #[error("a run in status `{status}` does not wait for outputs")]
     NotWaiting {

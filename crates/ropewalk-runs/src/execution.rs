@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     panic::AssertUnwindSafe,
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::Duration,
@@ -21,8 +21,11 @@ use crate::{
     conversation::model_request,
     engine::Shared,
     feed::Feed,
+    history::history,
+    line::{self, Rank},
     live::Live,
     machine::{Effects, Failure, Input, Machine, Next},
+    model_call::ModelCall,
     record::{self, Versions},
 };
 
@@ -37,20 +40,24 @@ pub(crate) struct Execution {
     pub(crate) versions: Versions,
     pub(crate) live: Arc<Live>,
     pub(crate) feed: Arc<Feed>,
+    /// Where the store has the run in the line of its thread.
+    pub(crate) waiting: Option<Rank>,
+    /// The model call that is under way.
+    pub(crate) call: Option<ModelCall>,
 }
 
-/// Events of the model after which a poke or the deadline is looked for, though the model says more. While it
-/// speaks, nothing else costs anything.
+/// Items of a source, such as events of the model, after which a poke or the deadline is looked for, though more
+/// items are there. While a model speaks, nothing else costs anything.
 const LISTEN_EVERY: u32 = 64;
 
-/// What a run waits for during a model call.
-enum Happening {
+/// What a run waits for while a model speaks or tools work.
+enum Happening<T> {
     Poked,
     Deadline,
-    Model(Option<Result<ModelEvent, ModelError>>),
+    Came(Option<T>),
 }
 
-async fn interruption(live: &Live, deadline: Instant) -> Happening {
+async fn interruption<T>(live: &Live, deadline: Instant) -> Happening<T> {
     tokio::select! {
         biased;
         () = live.poke.notified() => Happening::Poked,
@@ -85,35 +92,73 @@ impl Execution {
     }
 
     async fn drive_to_end(&mut self, input: Option<Input>, mut next: Next) -> Result<(), RunError> {
+        let input = match input {
+            Some(Input::Claimed | Input::Recovered) if self.waits() => Some(self.wait_turn().await?),
+            input => input,
+        };
         if let Some(input) = input {
             next = self.take(input).await?;
         }
-        while next == Next::CallModel {
-            next = self.turn().await?;
+        loop {
+            next = match next {
+                Next::CallModel => self.turn().await?,
+                Next::CallTools => self.call_tools().await?,
+                Next::Continue | Next::Park | Next::End => return Ok(()),
+            };
         }
-        Ok(())
     }
 
     /// One model call, to its end.
     async fn turn(&mut self) -> Result<Next, RunError> {
-        let messages = record::history(&self.scope, &self.machine.run().thread_id).await?;
-        let request =
-            model_request(self.machine.run(), self.machine.steps(), &messages, self.machine.state().usage);
+        let messages = history(&self.scope, self.machine.run()).await?;
+        let request = model_request(&self.machine, &self.shared.tools, &messages);
         drop(messages);
-        let model = self.shared.model.clone();
-        let mut events = pin!(stream::once(async { model.stream(&request).await }).try_flatten());
-        let (live, deadline) = (self.live.clone(), self.deadline());
+        let mut request = match self.afford(request).await? {
+            Ok(request) => request,
+            Err(reason) => return self.take(Input::LimitReached(reason)).await,
+        };
+        self.machine.prompted(request.messages.len());
+        let (shared, scope) = (self.shared.clone(), self.scope.clone());
+        let events = stream::once(async move {
+            shared.images.fill(&mut request, &scope).await;
+            shared.model.stream(&request).await
+        });
+        let events = pin!(events.try_flatten());
+        let before = self.machine.state().usage.total_tokens;
+        let next = self
+            .follow(events, |this, event| match event {
+                Some(Ok(event)) => Input::Model(event),
+                Some(Err(error)) => Input::ModelFailed(this.failure(&error)),
+                None => Input::ModelEnded,
+            })
+            .await;
+        let state = self.machine.state();
+        if let Some(meter) = self.shared.meter.get() {
+            let used = state.usage.total_tokens.saturating_sub(before);
+            meter.used(self.scope.organization(), state.key.as_deref(), used);
+        }
+        next
+    }
+
+    /// Hands what comes of `source` to the machine, as `input` says, until there is something else to do; listens
+    /// meanwhile for a poke and for the deadline.
+    pub(crate) async fn follow<S: Stream>(
+        &mut self,
+        mut source: Pin<&mut S>,
+        input: impl Fn(&Self, Option<S::Item>) -> Input,
+    ) -> Result<Next, RunError> {
+        let (live, (deadline, late)) = (self.live.clone(), self.next_deadline());
         let mut interruption = pin!(interruption(&live, deadline));
-        let mut said = 0_u32;
+        let mut came = 0_u32;
         loop {
             let happening = poll_fn(|context| {
-                if said.is_multiple_of(LISTEN_EVERY)
+                if came.is_multiple_of(LISTEN_EVERY)
                     && let Poll::Ready(interruption) = interruption.as_mut().poll(context)
                 {
                     return Poll::Ready(interruption);
                 }
-                match events.as_mut().poll_next(context) {
-                    Poll::Ready(event) => Poll::Ready(Happening::Model(event)),
+                match source.as_mut().poll_next(context) {
+                    Poll::Ready(item) => Poll::Ready(Happening::Came(item)),
                     Poll::Pending => interruption.as_mut().poll(context),
                 }
             });
@@ -125,12 +170,10 @@ impl Execution {
                         None => continue,
                     }
                 }
-                Happening::Deadline => Input::DeadlinePassed,
-                Happening::Model(Some(Ok(event))) => Input::Model(event),
-                Happening::Model(Some(Err(error))) => Input::ModelFailed(self.failure(&error)),
-                Happening::Model(None) => Input::ModelEnded,
+                Happening::Deadline => late.clone(),
+                Happening::Came(item) => input(self, item),
             };
-            said = said.wrapping_add(1);
+            came = came.wrapping_add(1);
             match self.take(input).await? {
                 Next::Continue => {}
                 next => return Ok(next),
@@ -141,7 +184,12 @@ impl Execution {
     /// Hands one input to the machine and does what comes of it: store, tell.
     async fn take(&mut self, input: Input) -> Result<Next, RunError> {
         let mut effects = Effects::default();
+        if let Some(usage) = self.call.as_mut().and_then(|call| call.hear(&input)) {
+            let usage = Input::Model(ModelEvent::Usage(usage));
+            self.machine.handle(usage, &self.shared.context(), &mut effects);
+        }
         self.machine.handle(input, &self.shared.context(), &mut effects);
+        self.account(&mut effects);
         if effects.has_changes() {
             self.commit(&mut effects).await?;
         }
@@ -151,7 +199,7 @@ impl Execution {
         Ok(effects.next)
     }
 
-    async fn commit(&mut self, effects: &mut Effects) -> Result<(), RunError> {
+    pub(crate) async fn commit(&mut self, effects: &mut Effects) -> Result<(), RunError> {
         let mut failures = 0;
         loop {
             let error = match self.scope.commit(self.batch(effects)).await {
@@ -159,6 +207,7 @@ impl Execution {
                     self.versions.run += u64::from(effects.run_changed);
                     self.versions.committed(&effects.changes);
                     self.live.saw(self.versions.run);
+                    self.tell_others(effects);
                     return Ok(());
                 }
                 Err(error) => error,
@@ -168,6 +217,7 @@ impl Execution {
                 | StoreError::Missing { kind: Kind::Run, .. } => {
                     if self.look_again().await?.is_some() {
                         self.machine.overtaken_by_cancel(&self.shared.context(), effects);
+                        self.account(effects);
                     }
                 }
                 StoreError::Conflict { kind: Kind::Message, id } => self.reload_message(&id, effects).await?,
@@ -186,17 +236,22 @@ impl Execution {
         let run = self.machine.run();
         let batch = if effects.run_changed {
             let put = record::put_run(run, self.machine.state(), self.shared.due_at(run));
-            Batch::new().put(put.expect(Expect::Version(self.versions.run)))
+            let batch = Batch::new().put(put.expect(Expect::Version(self.versions.run)));
+            let batch = match self.place().filter(|_| !self.stays_in_line()) {
+                Some(place) => line::leave(batch, &run.thread_id, &place),
+                None => batch,
+            };
+            self.count(effects, batch)
         } else {
             // A step that begins can begin again; only what moves the run has to outlive the power.
             let unchanged = Batch::new().require_version(Kind::Run, run.id.as_str(), self.versions.run);
             unchanged.durability(Durability::Written)
         };
-        self.versions.put(&effects.changes, batch)
+        self.versions.put(&self.machine, &effects.changes, batch)
     }
 
     /// Reads the run again after somebody changed it; gives an input if that stops the run.
-    async fn look_again(&mut self) -> Result<Option<Input>, RunError> {
+    pub(crate) async fn look_again(&mut self) -> Result<Option<Input>, RunError> {
         let id = self.machine.run().id.clone();
         let Some((stored, document)) = record::get::<Run>(&self.scope, Kind::Run, id.as_str()).await? else {
             return Err(RunError::Lost);
@@ -228,7 +283,7 @@ impl Execution {
         Ok(())
     }
 
-    fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Instant {
         let now = self.shared.clock.now_ms();
         let expires = self.machine.run().expires_at.map_or(i64::MAX, |at| at.0.saturating_mul(1000));
         let left = u64::try_from(expires.saturating_sub(now)).unwrap_or_default();

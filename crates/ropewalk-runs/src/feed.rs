@@ -6,7 +6,7 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use ropewalk_events::Event;
-use ropewalk_types::ErrorObject;
+use ropewalk_types::{ErrorObject, RunStepInclude};
 
 /// Bytes waiting beyond which the run pauses for its reader, while the reader itself drives it.
 const HIGH_WATER: usize = 64 * 1024;
@@ -19,6 +19,8 @@ pub(crate) struct Feed(Mutex<Inner>);
 struct Inner {
     buffer: Vec<u8>,
     reader: Reader,
+    /// Whether the reader asked for all that there is to know of a step.
+    whole_steps: bool,
     reader_waker: Option<Waker>,
     driver_waker: Option<Waker>,
     closed: bool,
@@ -36,10 +38,11 @@ enum Reader {
 }
 
 impl Feed {
-    pub(crate) fn new(read: bool) -> Self {
+    pub(crate) fn new(read: bool, include: &[RunStepInclude]) -> Self {
         Self(Mutex::new(Inner {
             buffer: Vec::new(),
             reader: if read { Reader::Driving } else { Reader::Absent },
+            whole_steps: include.contains(&RunStepInclude::SearchContent),
             reader_waker: None,
             driver_waker: None,
             closed: false,
@@ -53,7 +56,8 @@ impl Feed {
             return false;
         }
         for event in events {
-            event.encode(&mut inner.buffer, None);
+            let stripped = if inner.whole_steps { None } else { stripped(event) };
+            stripped.as_ref().unwrap_or(event).encode(&mut inner.buffer, None);
         }
         if inner.reader == Reader::Following && inner.buffer.len() > OVERFLOW {
             inner.buffer.clear();
@@ -132,6 +136,21 @@ impl Feed {
         if let Some(waker) = inner.driver_waker.take() {
             waker.wake();
         }
+    }
+}
+
+/// `event` without what is sent only to those who ask for it, if it has that.
+fn stripped(event: &Event) -> Option<Event> {
+    match event {
+        Event::RunStepCompleted(step)
+        | Event::RunStepFailed(step)
+        | Event::RunStepCancelled(step)
+        | Event::RunStepExpired(step) => {
+            let mut step = step.clone();
+            step.strip();
+            Some(Event::of_step(step))
+        }
+        _ => None,
     }
 }
 

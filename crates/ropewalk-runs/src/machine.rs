@@ -5,6 +5,8 @@
 
 mod effects;
 mod ending;
+mod late_outputs;
+mod server_calls;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -13,15 +15,15 @@ pub use effects::{Change, Context, Effects, Next};
 use ropewalk_events::Event;
 use ropewalk_model::{FinishReason, ModelEvent};
 use ropewalk_types::{
-    LastError, LastErrorCode, Message, MessageStatus, RequiredAction, Run, RunStatus, RunStep, RunStepStatus,
-    StepDetails, ToolCallRecord, ToolOutput, Usage,
+    Budget, LastError, LastErrorCode, Message, MessageStatus, RequiredAction, Run, RunIncompleteReason,
+    RunStatus, RunStep, RunStepStatus, StepDetails, ToolCallId, ToolCallRecord, ToolOutput, Usage,
 };
 use serde::{Deserialize, Serialize};
+pub use server_calls::{ServerCall, ServerCalls};
 use turn::Turn;
-pub(crate) use turn::calls_of;
 
 use self::ending::Ending;
-use crate::RunError;
+use crate::{RunError, citation::Annotator, line::Rank, server_tool::ToolAnswer};
 
 /// What happens to a run.
 #[derive(Debug, Clone)]
@@ -39,10 +41,21 @@ pub enum Input {
     ModelEnded,
     /// The model could not be reached, refused, or broke off.
     ModelFailed(Failure),
+    /// A tool of the server answered a call of the open step.
+    Answered {
+        /// Which call.
+        call: ToolCallId,
+        /// What came of it.
+        answer: ToolAnswer,
+    },
+    /// A tool of the server says that the run cannot go on.
+    ToolFailed(Failure),
     /// A cancel was committed by another hand: stop now.
     Cancelled,
     /// The clock passed `expires_at`.
     DeadlinePassed,
+    /// A limit of what model calls may use is reached; the run ends `incomplete` for this reason.
+    LimitReached(RunIncompleteReason),
 }
 
 /// Why the run cannot go on, as `last_error` will say it.
@@ -78,6 +91,18 @@ pub struct RunState {
     pub step_usage: Option<Usage>,
     /// Text that the model wrote behind its tool calls; becomes a message once they are answered.
     pub late_text: String,
+    /// The model's turn is over, and tools of the server answer their calls in the open step.
+    pub answering: bool,
+    /// Names the key that the run was made with.
+    pub key: Option<String>,
+    /// What all runs made with that key may use together.
+    pub key_budget: Option<Budget>,
+    /// How many model calls have ended.
+    pub model_calls: u64,
+    /// How long they took in all, in milliseconds.
+    pub model_ms: u64,
+    /// Where the run joined the line of its thread, while it stands in it.
+    pub(crate) waiting: Option<Rank>,
 }
 
 /// One run: its objects, and where its current model turn stands.
@@ -87,18 +112,29 @@ pub struct Machine {
     steps: Vec<RunStep>,
     message: Option<Message>,
     state: RunState,
+    server_calls: ServerCalls,
     turn: Turn,
+    /// Looks for citations in the text that is being written.
+    annotator: Annotator,
 }
 
 impl Machine {
     /// A machine for a run that was just made, `queued`.
     pub fn new(run: Run) -> Self {
-        Self { run, steps: Vec::new(), message: None, state: RunState::default(), turn: Turn::default() }
+        Self::restore(run, Vec::new(), ServerCalls::new(), None, RunState::default())
     }
 
-    /// A machine rebuilt from what was committed: the run, its steps in order, and its open message if any.
-    pub fn restore(run: Run, steps: Vec<RunStep>, message: Option<Message>, state: RunState) -> Self {
-        Self { run, steps, message, state, turn: Turn::default() }
+    /// A machine rebuilt from what was committed: the run, its steps in order with their calls of tools of the
+    /// server, and its open message if any.
+    pub fn restore(
+        run: Run,
+        steps: Vec<RunStep>,
+        server_calls: ServerCalls,
+        message: Option<Message>,
+        state: RunState,
+    ) -> Self {
+        let (turn, annotator) = (Turn::default(), Annotator::default());
+        Self { run, steps, message, state, server_calls, turn, annotator }
     }
 
     /// The run as it stands.
@@ -126,6 +162,16 @@ impl Machine {
         &self.state
     }
 
+    /// What the run remembers, for whoever drives it.
+    pub(crate) fn state_mut(&mut self) -> &mut RunState {
+        &mut self.state
+    }
+
+    /// Says which limit is reached if the model stops because it may write no more.
+    pub(crate) fn capped_by(&mut self, reason: RunIncompleteReason) {
+        self.turn.cap = Some(reason);
+    }
+
     /// Takes one input. Inputs that come too late for the run's status change nothing.
     pub fn handle(&mut self, input: Input, context: &Context<'_>, effects: &mut Effects) {
         if self.run.status.is_terminal() {
@@ -136,16 +182,25 @@ impl Machine {
             Input::Created => self.created(effects),
             Input::Claimed => self.claimed(context, effects),
             Input::Recovered => self.recovered(context, effects),
-            Input::Model(event) if self.run.status == RunStatus::InProgress => {
-                self.model_said(event, context, effects);
-            }
-            Input::ModelEnded if self.run.status == RunStatus::InProgress => {
-                self.turn_ended(context, effects)
-            }
-            Input::ModelFailed(failure) if self.run.status == RunStatus::InProgress => {
+            Input::Model(event) if self.is_models_turn() => self.model_said(event, context, effects),
+            Input::ModelEnded if self.is_models_turn() => self.turn_ended(context, effects),
+            Input::ModelFailed(failure) | Input::ToolFailed(failure)
+                if self.run.status == RunStatus::InProgress =>
+            {
                 self.end(Ending::Failed(failure), context, effects);
             }
-            Input::Model(_) | Input::ModelEnded | Input::ModelFailed(_) => {}
+            Input::Answered { call, answer } if self.run.status == RunStatus::InProgress => {
+                self.answered(&call, answer, context, effects);
+            }
+            Input::LimitReached(reason) if self.run.status == RunStatus::InProgress => {
+                self.end(Ending::Limit(reason), context, effects);
+            }
+            Input::Model(_)
+            | Input::ModelEnded
+            | Input::ModelFailed(_)
+            | Input::Answered { .. }
+            | Input::ToolFailed(_)
+            | Input::LimitReached(_) => {}
             Input::Cancelled => self.cancelled(context, effects),
             Input::DeadlinePassed => self.end(Ending::Expired, context, effects),
         }
@@ -214,6 +269,10 @@ impl Machine {
         }
     }
 
+    fn is_models_turn(&self) -> bool {
+        self.run.status == RunStatus::InProgress && !self.state.answering
+    }
+
     fn created(&mut self, effects: &mut Effects) {
         effects.run_changed = true;
         effects.events.push(Event::RunCreated(Box::new(self.run.clone())));
@@ -228,12 +287,7 @@ impl Machine {
         self.run.started_at = Some(context.now);
         effects.run_changed = true;
         effects.events.push(Event::of_run(self.run.clone()));
-        if !self.state.late_text.is_empty() {
-            let text = std::mem::take(&mut self.state.late_text);
-            self.add_text(text, context, effects);
-            self.close_message(None, context, effects);
-            self.close_step(RunStepStatus::Completed, None, None, context, effects);
-        }
+        self.say_late_text(context, effects);
         self.begin_turn(context, effects);
     }
 
@@ -242,6 +296,8 @@ impl Machine {
             RunStatus::Queued => self.claimed(context, effects),
             RunStatus::Cancelling => self.cancelled(context, effects),
             RunStatus::RequiresAction => effects.next = Next::Park,
+            // What was answered stays answered; the rest is asked again.
+            _ if self.state.answering => self.go_on_answered(context, effects),
             _ => {
                 // The unfinished answer is closed and kept out of what the model is shown.
                 let lost = Failure::server("The server stopped while it wrote this; it is written anew.");
@@ -262,16 +318,17 @@ impl Machine {
     /// Goes to the model, unless the run may not.
     fn begin_turn(&mut self, context: &Context<'_>, effects: &mut Effects) {
         self.turn = Turn::default();
-        if let Some(name) = crate::conversation::forced_built_in(&self.run) {
-            let failure = crate::conversation::missing_tool(name);
-            return self.end(Ending::Failed(failure), context, effects);
+        if let Some(tool) = crate::conversation::forced_built_in(&self.run)
+            && !context.offered.contains(&tool)
+        {
+            return self.end(Ending::Failed(tool.missing()), context, effects);
         }
         let spent = self.state.usage;
         let over = |limit: Option<u64>, spent: u64| limit.is_some_and(|limit| spent >= limit);
         if over(self.run.max_completion_tokens, spent.completion_tokens) {
-            self.end(Ending::CompletionTokens, context, effects);
+            self.end(Ending::Limit(RunIncompleteReason::MaxCompletionTokens), context, effects);
         } else if over(self.run.max_prompt_tokens, spent.prompt_tokens) {
-            self.end(Ending::PromptTokens, context, effects);
+            self.end(Ending::Limit(RunIncompleteReason::MaxPromptTokens), context, effects);
         } else {
             effects.next = Next::CallModel;
         }
@@ -282,15 +339,18 @@ impl Machine {
         self.state.usage += usage;
         self.state.step_usage = Some(usage);
         match self.turn.finish.take() {
-            Some(FinishReason::Length) => self.end(Ending::CompletionTokens, context, effects),
+            Some(FinishReason::Length) => {
+                let reason = self.turn.cap.take().unwrap_or(RunIncompleteReason::MaxCompletionTokens);
+                self.end(Ending::Limit(reason), context, effects);
+            }
             Some(FinishReason::ContentFilter) => self.end(Ending::ContentFilter, context, effects),
-            _ if self.turn.has_calls() => self.wait_for_outputs(effects),
+            _ if self.turn.has_calls() => self.turn_called(context, effects),
             _ => self.end(Ending::Completed, context, effects),
         }
     }
 
     fn wait_for_outputs(&mut self, effects: &mut Effects) {
-        let calls = self.open_step().map(calls_of).unwrap_or_default();
+        let calls = self.open_step().map(turn::calls_of).unwrap_or_default();
         if let Some(step) = self.open_step().cloned() {
             effects.changes.push(Change::Step(step));
         }

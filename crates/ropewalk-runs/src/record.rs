@@ -5,18 +5,24 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use ropewalk_store::{Batch, Document, Expect, Kind, ListRequest, Put, Scope, StoreError};
-use ropewalk_types::{Assistant, Message, MessageStatus, Order, Run, RunId, RunStep, Thread, ThreadId};
-use serde::{Serialize, de::DeserializeOwned};
+use ropewalk_types::{
+    Assistant, Message, MessageStatus, Order, Run, RunId, RunStep, RunStepInclude, StepDetails, Thread,
+    ThreadId,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::machine::{Change, Machine, RunState};
+use crate::machine::{Change, Machine, RunState, ServerCall, ServerCalls};
 
-/// Messages of a thread that a run loads at most; older ones are out of the model's sight.
-const MAX_HISTORY: usize = 1000;
 const PAGE: usize = 100;
 
 /// The lock that an active run holds: one a thread.
 pub fn thread_lock(thread: &ThreadId) -> &str {
     thread.as_str()
+}
+
+/// What the names of all counters begin with that belong to a thread: to be dropped with it.
+pub fn thread_counters(thread: &ThreadId) -> String {
+    format!("thread/{thread}/")
 }
 
 /// An object's wire form, as it is stored and sent.
@@ -45,20 +51,66 @@ pub fn put_message(message: &Message) -> Put {
     }
 }
 
-fn put_step(step: &RunStep) -> Put {
-    Put::new(Kind::RunStep, step.id.as_str(), step.created_at.0, wire(step)).parent(step.run_id.as_str())
+/// What is kept of a step beside its wire form.
+#[derive(Debug, Serialize, Deserialize)]
+struct StepState {
+    /// Its calls of tools of the server.
+    calls: Vec<ServerCall>,
+    /// Its details with what is sent only to those who ask for it.
+    details: StepDetails,
 }
 
-/// A run, ready to be stored: it holds its thread's lock until it is over.
+fn put_step(step: &RunStep, calls: &[ServerCall]) -> Put {
+    let put = |body: Bytes| {
+        Put::new(Kind::RunStep, step.id.as_str(), step.created_at.0, body).parent(step.run_id.as_str())
+    };
+    let mut stripped = step.clone();
+    stripped.strip();
+    if calls.is_empty() && stripped == *step {
+        return put(wire(step));
+    }
+    put(wire(&stripped)).state(wire(&StepState { calls: calls.to_vec(), details: step.step_details.clone() }))
+}
+
+/// A step of a run that is over, ready to be stored: passages that it holds are kept for those who ask for them.
+pub fn put_finished_step(step: &RunStep) -> Put {
+    put_step(step, &[])
+}
+
+/// A stored step as it goes over the wire, with what `include` asks for.
+///
+/// # Errors
+///
+/// [`StoreError::Corrupt`] if the document is no step.
+pub fn step_json(document: &Document, include: &[RunStepInclude]) -> Result<Bytes, StoreError> {
+    match document.decode_state::<StepState>()? {
+        Some(state) if include.contains(&RunStepInclude::SearchContent) => {
+            let mut step: RunStep = document.decode()?;
+            step.step_details = state.details;
+            Ok(wire(&step))
+        }
+        _ => Ok(document.body.clone()),
+    }
+}
+
+/// A run that is over, ready to be stored: nobody drives it, and it holds no lock.
+pub fn put_finished_run(run: &Run) -> Put {
+    put_run(run, &RunState::default(), None)
+}
+
+/// A run, ready to be stored: it holds its thread's lock until it is over, unless it waits for that. Its assistant is
+/// its tag, to find threads by.
 pub(crate) fn put_run(run: &Run, state: &RunState, due_at: Option<i64>) -> Put {
     let put = Put::new(Kind::Run, run.id.as_str(), run.created_at.0, wire(run))
         .parent(run.thread_id.as_str())
+        .tag(run.assistant_id.as_str())
         .state(wire(state));
     let put = match due_at {
         Some(due_at) => put.due_at(due_at),
         None => put,
     };
-    if run.status.is_terminal() { put } else { put.lock(thread_lock(&run.thread_id)) }
+    let locks = !run.status.is_terminal() && state.waiting.is_none();
+    if locks { put.lock(thread_lock(&run.thread_id)) } else { put }
 }
 
 /// The versions of the objects that one execution writes.
@@ -82,8 +134,8 @@ impl Versions {
         self.objects.insert(id.to_owned(), u64::MAX);
     }
 
-    /// Adds `changes` to `batch`, the newest of each object.
-    pub(crate) fn put(&self, changes: &[Change], mut batch: Batch) -> Batch {
+    /// Adds `changes` that `machine` just made to `batch`, the newest of each object.
+    pub(crate) fn put(&self, machine: &Machine, changes: &[Change], mut batch: Batch) -> Batch {
         for (position, change) in changes.iter().enumerate() {
             let id = change.id();
             if changes[position + 1..].iter().any(|later| later.id() == id) {
@@ -95,7 +147,7 @@ impl Versions {
                 Some(version) => Expect::Version(*version),
             };
             let put = match change {
-                Change::Step(step) => put_step(step),
+                Change::Step(step) => put_step(step, machine.server_calls().of(&step.id)),
                 Change::Message(message) => put_message(message),
             };
             batch = batch.put(put.expect(expect));
@@ -129,9 +181,14 @@ pub(crate) async fn restore(scope: &Scope, document: &Document) -> Result<(Machi
     let run: Run = document.decode()?;
     let state = document.decode_state()?.unwrap_or_default();
     let mut versions = Versions::new(document.version);
-    let mut steps = Vec::new();
+    let (mut steps, mut calls) = (Vec::new(), ServerCalls::new());
     for document in steps_of(scope, &run.id).await? {
-        steps.push(document.decode()?);
+        let mut step: RunStep = document.decode()?;
+        if let Some(state) = document.decode_state::<StepState>()? {
+            step.step_details = state.details;
+            calls.insert(step.id.clone(), state.calls);
+        }
+        steps.push(step);
         versions.saw(&document);
     }
     let mut message = None;
@@ -139,7 +196,7 @@ pub(crate) async fn restore(scope: &Scope, document: &Document) -> Result<(Machi
         versions.saw(&document);
         message = Some(document.decode()?);
     }
-    Ok((Machine::restore(run, steps, message, state), versions))
+    Ok((Machine::restore(run, steps, calls, message, state), versions))
 }
 
 async fn steps_of(scope: &Scope, run: &RunId) -> Result<Vec<Document>, StoreError> {
@@ -147,13 +204,11 @@ async fn steps_of(scope: &Scope, run: &RunId) -> Result<Vec<Document>, StoreErro
     loop {
         let page = scope
             .list(&ListRequest {
-                kind: Kind::RunStep,
                 parent: Some(run.as_str().to_owned()),
-                tag: None,
                 limit: PAGE,
                 order: Order::Asc,
                 after: steps.last().map(|step| step.id.clone()),
-                before: None,
+                ..ListRequest::new(Kind::RunStep)
             })
             .await?;
         steps.extend(page.documents);
@@ -165,43 +220,10 @@ async fn steps_of(scope: &Scope, run: &RunId) -> Result<Vec<Document>, StoreErro
 
 /// The message that the run was writing, if there is one: the newest of its own.
 async fn open_messages(scope: &Scope, run: &Run) -> Result<Vec<Document>, StoreError> {
-    let newest = ListRequest {
-        kind: Kind::Message,
-        parent: Some(run.thread_id.as_str().to_owned()),
-        tag: Some(run.id.as_str().to_owned()),
-        limit: 1,
-        order: Order::Desc,
-        after: None,
-        before: None,
-    };
+    let newest = ListRequest::new(Kind::Message).parent(run.thread_id.as_str()).tag(run.id.as_str()).limit(1);
     let mut open = scope.list(&newest).await?.documents;
     open.retain(|document| {
         document.decode::<Message>().is_ok_and(|message| message.status == MessageStatus::InProgress)
     });
     Ok(open)
-}
-
-/// The newest messages of a thread, oldest first.
-pub(crate) async fn history(scope: &Scope, thread: &ThreadId) -> Result<Vec<Message>, StoreError> {
-    let mut messages: Vec<Message> = Vec::new();
-    loop {
-        let page = scope
-            .list(&ListRequest {
-                kind: Kind::Message,
-                parent: Some(thread.as_str().to_owned()),
-                tag: None,
-                limit: PAGE,
-                order: Order::Desc,
-                after: messages.last().map(|message| message.id.as_str().to_owned()),
-                before: None,
-            })
-            .await?;
-        for document in &page.documents {
-            messages.push(document.decode()?);
-        }
-        if !page.has_more || messages.len() >= MAX_HISTORY {
-            messages.reverse();
-            return Ok(messages);
-        }
-    }
 }

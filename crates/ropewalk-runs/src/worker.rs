@@ -106,6 +106,7 @@ impl Engine {
             first: Some(input),
             next: Next::Continue,
             stream: None,
+            include: Vec::new(),
         });
         Ok(())
     }

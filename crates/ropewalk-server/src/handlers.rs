@@ -1,11 +1,19 @@
 //! What each endpoint does, a file a resource.
 
 pub(crate) mod assistants;
+mod attachments;
+pub(crate) mod chat_completions;
+pub(crate) mod files;
 pub(crate) mod messages;
 pub(crate) mod models;
 pub(crate) mod run_steps;
 pub(crate) mod runs;
+pub(crate) mod thread_lists;
 pub(crate) mod threads;
+pub(crate) mod uploads;
+pub(crate) mod vector_store_file_batches;
+pub(crate) mod vector_store_files;
+pub(crate) mod vector_stores;
 
 use bytes::Bytes;
 use ropewalk_store::{Batch, Document, Expect, Kind, Put, Scope, StoreError};
@@ -24,21 +32,23 @@ async fn find(scope: &Scope, kind: Kind, id: &str, parent: Option<&str>) -> Resu
         .ok_or_else(|| ApiError::not_found(kind, id))
 }
 
-/// Changes one object, again if another was faster, and gives its new wire form.
+/// Changes one object, again if another was faster, and gives its new wire form. `also` is stored with it.
 async fn change<T: DeserializeOwned>(
     scope: &Scope,
     (kind, id): (Kind, &str),
     parent: Option<&str>,
     edit: impl Fn(&mut T),
     put: impl Fn(&T) -> Put,
+    also: &Batch,
 ) -> Result<Bytes, ApiError> {
     for _ in 0..CHANGE_TRIES {
         let document = find(scope, kind, id, parent).await?;
         let mut object: T = document.decode()?;
         edit(&mut object);
-        let put = put(&object).expect(Expect::Version(document.version));
+        let mut put = put(&object).expect(Expect::Version(document.version));
+        put.state = put.state.or(document.state);
         let json = put.body.clone();
-        match scope.commit(Batch::new().put(put)).await {
+        match scope.commit(also.clone().put(put)).await {
             Ok(()) => return Ok(json),
             Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),

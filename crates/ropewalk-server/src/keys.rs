@@ -1,22 +1,27 @@
-use std::{collections::HashMap, fmt, path::Path};
+mod api_key;
+mod key_id;
+mod stored;
 
-use ropewalk_store::Organization;
+use std::{collections::HashMap, fmt, path::Path, sync::Arc};
+
+pub use api_key::{ApiKey, CreatedApiKey, KeyLimits, NewApiKey};
+pub use key_id::KeyId;
+pub(crate) use key_id::masked;
+use ropewalk_store::{Organization, StoreError};
+use ropewalk_types::Budget;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
+pub use stored::ApiKeys;
+
+use crate::caller::Caller;
 
 /// Most bytes of a key file.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Who may call, and on whose behalf. Only hashes of keys are kept.
-///
-/// A key is looked up by its SHA-256: what the lookup takes tells nothing about a key that somebody guesses at.
-#[derive(Clone)]
-pub struct Keys {
-    /// `None`: any key, or none, is the local organisation.
-    organizations: Option<HashMap<[u8; 32], Organization>>,
-}
+/// Keys that are known from the start. Only hashes of them are kept; [`ApiKeys`] are those in the store.
+#[derive(Clone, Default)]
+pub struct Keys(HashMap<KeyId, Caller>);
 
-/// Why a key file cannot be used.
+/// Why a key file or a key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {
@@ -35,6 +40,21 @@ pub enum KeysError {
     /// It is larger than a key file can be.
     #[error("the key file is larger than 16 MiB")]
     TooLarge,
+    /// An organisation or a project is empty, over 256 bytes or not of visible ASCII; or a name is over 256 bytes
+    /// or has control characters.
+    #[error(
+        "an organization or a project is 1 to 256 visible ASCII characters, a name at most 256 bytes on one line"
+    )]
+    Word,
+    /// No key's id begins so, or it is shorter than eight digits.
+    #[error("no key has the id `{0}`; eight digits of it are the least")]
+    Unknown(String),
+    /// The ids of several keys begin so.
+    #[error("more than one key's id begins with `{0}`: say more of it")]
+    Ambiguous(String),
+    /// The store failed.
+    #[error("the keys in the store cannot be used")]
+    Store(#[from] StoreError),
 }
 
 #[derive(Deserialize)]
@@ -46,12 +66,16 @@ struct File {
 struct Entry {
     key: String,
     organization: String,
+    project: Option<String>,
+    #[serde(flatten)]
+    limits: KeyLimits,
+    budget: Option<Budget>,
 }
 
 impl Keys {
-    /// Any key, or none, is one local organisation. Only for loopback.
+    /// None: unless there are keys in the store, any key, or none, is one local organisation. Only for loopback.
     pub fn any() -> Self {
-        Self { organizations: None }
+        Self::default()
     }
 
     /// The keys in a JSON file.
@@ -75,72 +99,42 @@ impl Keys {
     pub fn from_json(json: &[u8]) -> Result<Self, KeysError> {
         // serde's own words could quote a key.
         let file: File = serde_json::from_slice(json).map_err(|_| KeysError::Form)?;
-        let mut organizations = HashMap::new();
-        for (position, Entry { key, organization }) in file.keys.into_iter().enumerate() {
+        let mut callers = HashMap::new();
+        for (position, Entry { key, organization, project, limits, budget }) in
+            file.keys.into_iter().enumerate()
+        {
             if key.is_empty() || organization.is_empty() {
                 return Err(KeysError::Entry(position));
             }
-            if organizations.insert(hash(&key), Organization::new(organization)).is_some() {
+            let id = KeyId::of(&key);
+            let organization = Organization::new(organization);
+            let caller =
+                Caller { organization, project: project.map(Arc::from), key: Some(id), limits, budget };
+            if callers.insert(id, caller).is_some() {
                 return Err(KeysError::Entry(position));
             }
         }
-        if organizations.is_empty() {
-            Err(KeysError::Empty)
-        } else {
-            Ok(Self { organizations: Some(organizations) })
-        }
+        if callers.is_empty() { Err(KeysError::Empty) } else { Ok(Self(callers)) }
     }
 
-    /// Whether any key is let in.
+    /// Whether there is none, so that any key is let in.
     pub fn is_open(&self) -> bool {
-        self.organizations.is_none()
+        self.0.is_empty()
     }
 
-    /// The organisation that `key` speaks for.
-    pub(crate) fn organization(&self, key: Option<&str>) -> Access {
-        match (&self.organizations, key) {
-            (None, _) => Access::Local(Organization::new("org-local")),
-            (Some(_), None) => Access::NoKey,
-            (Some(organizations), Some(key)) => match organizations.get(&hash(key)) {
-                Some(organization) => Access::Granted(organization.clone()),
-                None => Access::WrongKey(masked(key)),
-            },
-        }
+    /// Whom the key with this id speaks for.
+    pub(crate) fn find(&self, id: KeyId) -> Option<&Caller> {
+        self.0.get_key_value(&id).filter(|(own, _)| own.is(&id)).map(|(_, caller)| caller)
     }
 }
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.organizations {
-            None => f.write_str("Keys(any)"),
-            Some(organizations) => write!(f, "Keys({} of them)", organizations.len()),
+        match self.is_open() {
+            true => f.write_str("Keys(any)"),
+            false => write!(f, "Keys({} of them)", self.0.len()),
         }
     }
-}
-
-/// What a key opens.
-pub(crate) enum Access {
-    /// The one organisation of a server without keys.
-    Local(Organization),
-    Granted(Organization),
-    NoKey,
-    /// The key as it may be shown back.
-    WrongKey(String),
-}
-
-fn hash(key: &str) -> [u8; 32] {
-    Sha256::digest(key.as_bytes()).into()
-}
-
-/// Enough of a key to recognise it by: its first three and last four characters.
-fn masked(key: &str) -> String {
-    let characters: Vec<char> = key.chars().take(256).collect();
-    if characters.len() < 12 {
-        return "*".repeat(characters.len());
-    }
-    let (head, tail) = (&characters[..3], &characters[characters.len() - 4..]);
-    let stars = "*".repeat(characters.len() - 7);
-    format!("{}{stars}{}", head.iter().collect::<String>(), tail.iter().collect::<String>())
 }
 
 #[cfg(test)]
@@ -149,13 +143,15 @@ mod tests {
 
     #[test]
     fn a_key_opens_its_own_organisation_and_no_other() {
-        let json = br#"{"keys":[{"key":"sk-aaaaaaaaaaaa","organization":"org-a"},{"key":"sk-b","organization":"org-b"}]}"#;
-        let keys = Keys::from_json(json).unwrap();
-        let Access::Granted(organization) = keys.organization(Some("sk-b")) else { panic!() };
-        assert_eq!(organization.as_str(), "org-b");
-        assert!(matches!(keys.organization(None), Access::NoKey));
-        let Access::WrongKey(shown) = keys.organization(Some("sk-cccccccccxyz1")) else { panic!() };
-        assert_eq!(shown, "sk-*********xyz1");
+        let keys = Keys::from_json(
+            br#"{"keys":[{"key":"sk-a","organization":"org-a"},
+                {"key":"sk-b","organization":"org-b","project":"proj_b","tokens_per_minute":5}]}"#,
+        )
+        .unwrap();
+        let caller = keys.find(KeyId::of("sk-b")).unwrap();
+        assert_eq!((caller.organization.as_str(), caller.project.as_deref()), ("org-b", Some("proj_b")));
+        assert_eq!(caller.limits, KeyLimits::new().tokens_per_minute(5));
+        assert_eq!(keys.find(KeyId::of("sk-c")), None);
         assert_eq!(format!("{keys:?}"), "Keys(2 of them)");
     }
 

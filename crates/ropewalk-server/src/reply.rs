@@ -2,6 +2,7 @@ use std::{
     marker::PhantomData,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{body::Body, response::Response};
@@ -10,23 +11,35 @@ use futures_core::Stream;
 use http::{HeaderName, HeaderValue, header};
 use http_body::Frame;
 use ropewalk_runs::RunStream;
-use ropewalk_store::Document;
+use ropewalk_store::{BlobReader, Document};
 use ropewalk_types::Endpoint;
+
+use crate::streams::StreamSlot;
 
 /// How long a client should wait before it looks at an unfinished run again.
 const POLL_AFTER: (HeaderName, HeaderValue) =
     (HeaderName::from_static("openai-poll-after-ms"), HeaderValue::from_static("200"));
 
+/// RFC 7240.
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+
 /// A handler's answer: the endpoint's JSON, or an event stream.
 pub(crate) struct Reply<E> {
     content: Content,
     poll_again: bool,
+    waited: Option<Duration>,
     endpoint: PhantomData<E>,
 }
 
 enum Content {
     Json(Bytes),
-    Events(RunStream),
+    Events(RunStream, StreamSlot),
+    File(BlobReader),
+    Passed(Option<HeaderValue>, Body),
 }
 
 impl<E: Endpoint> Reply<E> {
@@ -41,11 +54,25 @@ impl<E: Endpoint> Reply<E> {
     }
 
     pub(crate) fn bytes(json: Bytes) -> Self {
-        Self { content: Content::Json(json), poll_again: false, endpoint: PhantomData }
+        Self::of(Content::Json(json))
     }
 
-    pub(crate) fn events(stream: RunStream) -> Self {
-        Self { content: Content::Events(stream), poll_again: false, endpoint: PhantomData }
+    pub(crate) fn events(stream: RunStream, slot: StreamSlot) -> Self {
+        Self::of(Content::Events(stream, slot))
+    }
+
+    /// What another server answered, as it comes; it says itself what it is.
+    pub(crate) fn passed(content_type: Option<HeaderValue>, body: Body) -> Self {
+        Self::of(Content::Passed(content_type, body))
+    }
+
+    /// The bytes of a file.
+    pub(crate) fn file(bytes: BlobReader) -> Self {
+        Self::of(Content::File(bytes))
+    }
+
+    fn of(content: Content) -> Self {
+        Self { content, poll_again: false, waited: None, endpoint: PhantomData }
     }
 
     /// Tells clients that poll when to come again.
@@ -54,26 +81,51 @@ impl<E: Endpoint> Reply<E> {
         self
     }
 
+    /// Tells the client how long its preference let the reply wait at most.
+    pub(crate) fn waited(mut self, wait: Option<Duration>) -> Self {
+        self.waited = wait;
+        self
+    }
+
     pub(crate) fn into_response(self) -> Response {
         let (mut response, content_type) = match self.content {
-            Content::Json(json) => (Response::new(Body::from(json)), "application/json"),
-            Content::Events(stream) => {
-                let mut response = Response::new(Body::new(EventBody(stream)));
+            Content::Json(json) => (Response::new(Body::from(json)), JSON),
+            Content::Events(stream, slot) => {
+                let mut response = Response::new(Body::new(EventBody { stream, _slot: slot }));
                 response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-                (response, "text/event-stream; charset=utf-8")
+                (response, EVENTS)
+            }
+            Content::File(bytes) => {
+                let length = HeaderValue::from(bytes.bytes());
+                let mut response = Response::new(Body::from_stream(bytes));
+                response.headers_mut().insert(header::CONTENT_LENGTH, length);
+                (response, BYTES)
+            }
+            Content::Passed(content_type, body) => {
+                let mut response = Response::new(body);
+                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+                (response, content_type.unwrap_or(JSON))
             }
         };
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         if self.poll_again {
             let (name, value) = POLL_AFTER;
             response.headers_mut().insert(name, value);
+        }
+        if let Some(wait) = self.waited
+            && let Ok(value) = HeaderValue::try_from(format!("wait={}", wait.as_secs()))
+        {
+            response.headers_mut().insert(PREFERENCE_APPLIED, value);
         }
         response
     }
 }
 
-/// A run's events as a body. Polling it drives the run.
-struct EventBody(RunStream);
+/// A run's events as a body, and the room that they take. Polling it drives the run.
+struct EventBody {
+    stream: RunStream,
+    _slot: StreamSlot,
+}
 
 impl http_body::Body for EventBody {
     type Data = Bytes;
@@ -83,6 +135,6 @@ impl http_body::Body for EventBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.0).poll_next(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+        Pin::new(&mut self.stream).poll_next(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 }

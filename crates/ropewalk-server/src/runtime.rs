@@ -1,12 +1,19 @@
 use std::{sync::Arc, time::Duration};
 
+use ropewalk_files::{Library, LibraryOptions, StoreEngine};
 use ropewalk_model::Model;
-use ropewalk_runs::{Clock, Engine, EngineOptions, SystemClock};
-use ropewalk_store::{Store, TimeOrderedIds};
+use ropewalk_runs::{BusyPolicy, Clock, Engine, EngineOptions, SystemClock};
+use ropewalk_store::{Blobs, Store, StoreError, TimeOrderedIds};
 use ropewalk_types::{Id, IdSource, UnixSeconds};
 use tokio_util::sync::CancellationToken;
 
-use crate::Keys;
+use crate::{
+    ApiKeys, Bounds, KeyId, Keys, RateLimits,
+    caller::{Access, Caller},
+    file_search::{FileSearch, Images},
+    rate::{RateMeter, Rates},
+    streams::Streams,
+};
 
 /// Settings of a runtime.
 #[derive(Debug, Clone)]
@@ -14,21 +21,33 @@ use crate::Keys;
 pub struct RuntimeOptions {
     /// How long a run may take in all, the wait for tool outputs included; 600 s.
     pub run_expiry: Duration,
+    /// What happens to a run or a message for a busy thread, unless its request says; it is refused.
+    pub busy: BusyPolicy,
     /// Most bytes of a JSON body; 32 MiB.
     pub max_body_bytes: usize,
     /// Settings of the engine.
     pub engine: EngineOptions,
-    /// Who may call.
+    /// Settings of files and vector stores.
+    pub library: LibraryOptions,
+    /// Who may call, besides whoever has a key in the store.
     pub keys: Keys,
+    /// What an organisation may use each minute.
+    pub rate_limits: RateLimits,
+    /// How much a client may ask of the server's memory.
+    pub bounds: Bounds,
 }
 
 impl Default for RuntimeOptions {
     fn default() -> Self {
         Self {
             run_expiry: Duration::from_secs(600),
+            busy: BusyPolicy::Reject,
             max_body_bytes: 32 * 1024 * 1024,
             engine: EngineOptions::default(),
+            library: LibraryOptions::default(),
             keys: Keys::any(),
+            rate_limits: RateLimits::default(),
+            bounds: Bounds::default(),
         }
     }
 }
@@ -42,9 +61,13 @@ struct Inner {
     store: Store,
     model: Arc<dyn Model>,
     engine: Engine,
+    library: Library,
     options: RuntimeOptions,
     clock: Arc<dyn Clock>,
     ids: Arc<Ids>,
+    stored_keys: ApiKeys,
+    meter: Arc<RateMeter>,
+    streams: Arc<Streams>,
 }
 
 /// An [`IdSource`] that can be debugged.
@@ -57,28 +80,48 @@ impl std::fmt::Debug for Ids {
 }
 
 impl Runtime {
-    /// A runtime over `store` and `model`. Call it inside a tokio runtime.
-    pub fn new(store: Store, model: Arc<dyn Model>, options: RuntimeOptions) -> Self {
-        Self::with_clock(store, model, options, Arc::new(SystemClock), Arc::new(TimeOrderedIds))
+    /// A runtime over `store`, `blobs` and `model`. Call it inside a tokio runtime.
+    pub fn new(store: Store, blobs: Blobs, model: Arc<dyn Model>, options: RuntimeOptions) -> Self {
+        Self::with_clock(store, blobs, model, options, Arc::new(SystemClock), Arc::new(TimeOrderedIds))
     }
 
     /// As [`Runtime::new`], with a clock and ids of your own: for tests.
     pub fn with_clock(
         store: Store,
+        blobs: Blobs,
         model: Arc<dyn Model>,
         options: RuntimeOptions,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn IdSource>,
     ) -> Self {
+        let meter = Arc::new(RateMeter { rates: Rates::new(options.rate_limits), clock: clock.clone() });
         let engine =
             Engine::new(store.clone(), model.clone(), clock.clone(), ids.clone(), options.engine.clone());
-        Self(Arc::new(Inner { store, model, engine, options, clock, ids: Arc::new(Ids(ids)) }))
+        let searcher = Arc::new(StoreEngine::new(store.clone()));
+        let library = options.library.clone();
+        let library = Library::new(store.clone(), blobs, searcher, clock.clone(), ids.clone(), library);
+        let engine = engine
+            .with_meter(meter.clone())
+            .with_tools(vec![Arc::new(FileSearch(library.clone()))])
+            .with_files(Arc::new(Images(library.clone())));
+        Self(Arc::new(Inner {
+            stored_keys: ApiKeys::new(&store),
+            meter,
+            streams: Streams::new(&options.bounds),
+            store,
+            library,
+            model,
+            engine,
+            options,
+            clock,
+            ids: Arc::new(Ids(ids)),
+        }))
     }
 
-    /// Does the work that no request brings, until `stop`: takes over runs whose process died, ends those whose
-    /// time is over. Spawn it once beside the router.
+    /// Does the work that no request brings, until `stop`: takes over runs whose process died, ends what has
+    /// expired, takes files into vector stores. Spawn it once beside the router.
     pub async fn work(&self, stop: CancellationToken) {
-        self.0.engine.work(stop).await;
+        tokio::join!(self.0.engine.work(stop.clone()), self.0.library.work(stop));
     }
 
     /// Waits until no run is being driven any more.
@@ -98,12 +141,43 @@ impl Runtime {
         &self.0.engine
     }
 
+    pub(crate) fn library(&self) -> &Library {
+        &self.0.library
+    }
+
     pub(crate) fn options(&self) -> &RuntimeOptions {
         &self.0.options
     }
 
-    pub(crate) fn keys(&self) -> &Keys {
-        &self.0.options.keys
+    /// What `key` opens, looked up anew each time: a key that was just made or revoked counts at once.
+    pub(crate) async fn access(&self, key: Option<&str>) -> Result<Access, StoreError> {
+        let keys = &self.0.options.keys;
+        if keys.is_open() && !self.0.stored_keys.has_any().await? {
+            return Ok(Access::Local);
+        }
+        let Some(id) = key.map(KeyId::of) else { return Ok(Access::Refused) };
+        if let Some(caller) = keys.find(id) {
+            return Ok(Access::Granted(caller.clone()));
+        }
+        let stored = self.0.stored_keys.find(id, self.now()).await?;
+        Ok(stored.map_or(Access::Refused, |key| Access::Granted(Caller::of(key, id))))
+    }
+
+    pub(crate) fn rates(&self) -> &Rates {
+        &self.0.meter.rates
+    }
+
+    /// Is told of the tokens that model calls use; those of runs come to it by themselves.
+    pub(crate) fn meter(&self) -> &Arc<RateMeter> {
+        &self.0.meter
+    }
+
+    pub(crate) fn streams(&self) -> &Arc<Streams> {
+        &self.0.streams
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.0.clock.now_ms()
     }
 
     pub(crate) fn now(&self) -> UnixSeconds {

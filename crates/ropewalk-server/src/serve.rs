@@ -1,17 +1,18 @@
 use std::{future::Future, time::Duration};
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Runtime, router};
+use crate::{Runtime, connections::Connections};
 
 /// Serves the API on `listener` until `stop` is done; then lets open requests and runs finish, for `grace` at
 /// most. What does not finish is taken over at the next start.
 ///
+/// [`Bounds`](crate::Bounds) say what a connection may do.
+///
 /// # Errors
 ///
-/// The listener's own, when it cannot accept any more.
+/// If the worker beside the connections broke.
 pub async fn serve(
     listener: TcpListener,
     runtime: Runtime,
@@ -24,36 +25,19 @@ pub async fn serve(
         let (runtime, worker) = (runtime.clone(), worker.clone());
         async move { runtime.work(worker).await }
     });
-    // A token is a write of its own: it must not wait for the next.
-    let listener = listener.tap_io(|socket| {
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY not set");
-        }
-    });
-    let signal = {
-        let stopping = stopping.clone();
-        async move {
-            stop.await;
-            stopping.cancel();
-        }
-    };
-    let server = axum::serve(listener, router(runtime.clone())).with_graceful_shutdown(signal);
+    let connections = Connections::new(&runtime, stopping.clone());
+    tokio::select! {
+        () = connections.accept(&listener) => {}
+        () = stop => stopping.cancel(),
+    }
+    drop(listener);
     let finish = async {
-        let served = server.await;
+        connections.finish().await;
         runtime.idle().await;
-        served
     };
-    let finished = tokio::select! {
-        finished = finish => finished,
-        () = async {
-            stopping.cancelled().await;
-            tokio::time::sleep(grace).await;
-        } => {
-            tracing::warn!("unfinished runs are left to the next start");
-            Ok(())
-        }
-    };
+    if tokio::time::timeout(grace, finish).await.is_err() {
+        tracing::warn!("unfinished runs are left to the next start");
+    }
     worker.cancel();
-    work.await.map_err(std::io::Error::other)?;
-    finished
+    work.await.map_err(std::io::Error::other)
 }

@@ -1,252 +1,120 @@
-//! Bounds of requests that their types cannot say (contract: BEHAVIOUR 3.1 and 15).
+//! Rules of requests that their schemas cannot say: how one field bears on another.
+
+use std::collections::HashSet;
 
 use ropewalk_types::{
-    CreateAssistant, CreateMessage, CreateRun, CreateThread, CreateThreadAndRun, MessageInput, Metadata,
-    ModifyAssistant, ModifyThread, Role, RunOptions, Tool, ToolResources, Update,
+    ChunkingStrategyParam, CreateAssistant, CreateRun, CreateThread, CreateThreadAndRun,
+    CreateVectorStoreFileBatch, ModifyAssistant, ModifyThread, NamedToolChoice, Tool, ToolChoice,
+    ToolResources,
 };
-use serde_json::Value;
 
-use crate::{api_error::ApiError, json::unsupported_value};
-
-const NAME: usize = 256;
-const DESCRIPTION: usize = 512;
-const INSTRUCTIONS: usize = 256_000;
-const CONTENT: usize = 256_000;
-const TOOLS: usize = 128;
-const FUNCTION_NAME: usize = 64;
-const FUNCTION_DESCRIPTION: usize = 1024;
-const CODE_INTERPRETER_FILES: usize = 20;
-const VECTOR_STORES: usize = 1;
-const METADATA_PAIRS: usize = 16;
-const METADATA_KEY: usize = 64;
-const METADATA_VALUE: usize = 512;
-const MIN_TOKENS: u64 = 256;
-const TOOL_TYPES: [&str; 3] = ["code_interpreter", "file_search", "function"];
+use crate::api_error::ApiError;
 
 type Check = Result<(), ApiError>;
 
 pub(crate) fn create_assistant(request: &CreateAssistant) -> Check {
-    text("name", request.name.as_deref(), NAME)?;
-    text("description", request.description.as_deref(), DESCRIPTION)?;
-    text("instructions", request.instructions.as_deref(), INSTRUCTIONS)?;
     tools(request.tools.as_deref())?;
-    tool_resources("tool_resources", request.tool_resources.as_ref())?;
-    metadata("metadata", request.metadata.as_ref())?;
-    sampling(request.temperature, request.top_p)
+    tool_resources("tool_resources", request.tool_resources.as_ref())
 }
 
 pub(crate) fn modify_assistant(request: &ModifyAssistant) -> Check {
-    text("name", request.name.as_set().map(String::as_str), NAME)?;
-    text("description", request.description.as_set().map(String::as_str), DESCRIPTION)?;
-    text("instructions", request.instructions.as_set().map(String::as_str), INSTRUCTIONS)?;
     tools(request.tools.as_set().map(Vec::as_slice))?;
-    tool_resources("tool_resources", request.tool_resources.as_set())?;
-    modify_metadata(&request.metadata)?;
-    sampling(request.temperature.as_set().copied(), request.top_p.as_set().copied())
+    tool_resources("tool_resources", request.tool_resources.as_set())
 }
 
 pub(crate) fn modify_thread(request: &ModifyThread) -> Check {
-    tool_resources("tool_resources", request.tool_resources.as_set())?;
-    modify_metadata(&request.metadata)
-}
-
-pub(crate) fn modify_metadata(update: &Update<Metadata>) -> Check {
-    metadata("metadata", update.as_set())
+    tool_resources("tool_resources", request.tool_resources.as_set())
 }
 
 /// Checks a thread to make; `prefix` is where it stands in the request (`thread.`).
 pub(crate) fn create_thread(request: &CreateThread, prefix: &str) -> Check {
-    tool_resources(&format!("{prefix}tool_resources"), request.tool_resources.as_ref())?;
-    metadata(&format!("{prefix}metadata"), request.metadata.as_ref())?;
-    messages(request.messages.as_deref(), &format!("{prefix}messages"))
-}
-
-/// Checks a message to make; `prefix` is where it stands in the request (`messages[0].`).
-pub(crate) fn create_message(request: &CreateMessage, prefix: &str) -> Check {
-    if let Role::Unknown(role) = &request.role {
-        return Err(unsupported_value(&format!("{prefix}role"), role, &["user", "assistant"]));
-    }
-    let path = format!("{prefix}content");
-    match &request.content {
-        MessageInput::Text(content) => text(&path, Some(content), CONTENT)?,
-        MessageInput::Parts(parts) if parts.is_empty() => {
-            let message = format!(
-                "Invalid '{path}': empty array. Expected an array with minimum length 1, but got an empty array \
-                 instead."
-            );
-            return Err(ApiError::bad_field(&path, "empty_array", message));
-        }
-        MessageInput::Parts(parts) => {
-            for (position, part) in parts.iter().enumerate() {
-                if let ropewalk_types::ContentPart::Text { text: content } = part {
-                    text(&format!("{path}[{position}].text"), Some(content), CONTENT)?;
-                }
-            }
-        }
-    }
-    metadata(&format!("{prefix}metadata"), request.metadata.as_ref())
+    tool_resources(&format!("{prefix}tool_resources"), request.tool_resources.as_ref())
 }
 
 pub(crate) fn create_run(request: &CreateRun) -> Check {
-    text("additional_instructions", request.additional_instructions.as_deref(), INSTRUCTIONS)?;
-    messages(request.additional_messages.as_deref(), "additional_messages")?;
-    run_options(&request.options())
+    tools(request.tools.as_deref())?;
+    tool_choice(request.tool_choice.as_ref())
 }
 
 pub(crate) fn create_thread_and_run(request: &CreateThreadAndRun) -> Check {
-    if let Some(thread) = &request.thread {
-        create_thread(thread, "thread.")?;
-    }
-    tool_resources("tool_resources", request.tool_resources.as_ref())?;
-    run_options(&request.options())
+    request.thread.as_ref().map_or(Ok(()), |thread| create_thread(thread, "thread."))?;
+    tools(request.tools.as_deref())?;
+    tool_choice(request.tool_choice.as_ref())?;
+    tool_resources("tool_resources", request.tool_resources.as_ref())
 }
 
-fn run_options(options: &RunOptions) -> Check {
-    text("instructions", options.instructions.as_deref(), INSTRUCTIONS)?;
-    tools(options.tools.as_deref())?;
-    metadata("metadata", options.metadata.as_ref())?;
-    sampling(options.temperature, options.top_p)?;
-    at_least("max_prompt_tokens", options.max_prompt_tokens, MIN_TOKENS)?;
-    at_least("max_completion_tokens", options.max_completion_tokens, MIN_TOKENS)?;
-    let last_messages = options.truncation_strategy.as_ref().and_then(|strategy| strategy.last_messages);
-    at_least("truncation_strategy.last_messages", last_messages, 1)
-}
-
-fn messages(messages: Option<&[CreateMessage]>, path: &str) -> Check {
-    let mut messages = messages.unwrap_or_default().iter().enumerate();
-    messages.try_for_each(|(position, message)| create_message(message, &format!("{path}[{position}].")))
-}
-
-fn text(path: &str, text: Option<&str>, most: usize) -> Check {
-    // Most texts are shorter in bytes than they may be in characters.
-    let Some(text) = text.filter(|text| text.len() > most) else { return Ok(()) };
-    let length = text.chars().count();
-    if length <= most {
-        return Ok(());
-    }
-    let message = format!(
-        "Invalid '{path}': string too long. Expected a string with maximum length {most}, but got a string with \
-         length {length} instead."
-    );
-    Err(ApiError::bad_field(path, "string_above_max_length", message))
-}
-
-fn metadata(path: &str, metadata: Option<&Metadata>) -> Check {
-    let Some(metadata) = metadata else { return Ok(()) };
-    if metadata.len() > METADATA_PAIRS {
-        let message = format!(
-            "Invalid '{path}': too many properties. Expected an object with at most {METADATA_PAIRS} properties, \
-             but got an object with {} properties instead.",
-            metadata.len()
-        );
-        return Err(ApiError::bad_field(path, "object_above_max_properties", message));
-    }
-    metadata.iter().try_for_each(|(key, value)| {
-        text(&format!("{path}.{key}"), Some(key), METADATA_KEY)?;
-        text(&format!("{path}.{key}"), Some(value), METADATA_VALUE)
+/// Checks a batch of files: one form of them or the other.
+pub(crate) fn create_file_batch(request: &CreateVectorStoreFileBatch) -> Check {
+    let mut files = match (&request.file_ids, &request.files) {
+        (Some(_), Some(_)) => {
+            let message = "Invalid 'files': expected either 'file_ids' or 'files', but got both instead.";
+            return Err(ApiError::bad_field("files", "invalid_value", message));
+        }
+        (None, None) => {
+            let message = "Missing required parameter: 'file_ids'.";
+            return Err(ApiError::bad_field("file_ids", "missing_required_parameter", message));
+        }
+        (_, files) => files.iter().flatten().enumerate(),
+    };
+    chunking("chunking_strategy", request.chunking_strategy.as_ref())?;
+    files.try_for_each(|(position, file)| {
+        chunking(&format!("files[{position}].chunking_strategy"), file.chunking_strategy.as_ref())
     })
 }
 
-fn sampling(temperature: Option<f64>, top_p: Option<f64>) -> Check {
-    decimal("temperature", temperature, 2.0)?;
-    decimal("top_p", top_p, 1.0)
+/// Checks how files are to be cut: chunks overlap by half of their size at most.
+pub(crate) fn chunking(path: &str, strategy: Option<&ChunkingStrategyParam>) -> Check {
+    let Some(ChunkingStrategyParam::Static { window }) = strategy else { return Ok(()) };
+    let (most, got) = (window.max_chunk_size_tokens / 2, window.chunk_overlap_tokens);
+    if got <= most {
+        return Ok(());
+    }
+    let path = format!("{path}.static.chunk_overlap_tokens");
+    let message = format!(
+        "Invalid '{path}': integer above maximum value. Expected a value <= {most}, half of \
+         'max_chunk_size_tokens', but got {got} instead."
+    );
+    Err(ApiError::bad_field(&path, "integer_above_max_value", message))
 }
 
-fn decimal(path: &str, value: Option<f64>, most: f64) -> Check {
-    let Some(value) = value else { return Ok(()) };
-    let out = |side: &str, bound: String, code: &str| {
-        let message = format!(
-            "Invalid '{path}': decimal {side} value. Expected a value {bound}, but got {value} instead."
-        );
-        Err(ApiError::bad_field(path, code, message))
-    };
-    if value > most {
-        return out("above maximum", format!("<= {most}"), "decimal_above_max_value");
-    }
-    if value < 0.0 {
-        return out("below minimum", ">= 0".to_owned(), "decimal_below_min_value");
+/// The model tells tools apart by their names.
+fn tools(tools: Option<&[Tool]>) -> Check {
+    let mut names = HashSet::new();
+    for (position, tool) in tools.unwrap_or_default().iter().enumerate() {
+        let Some(name) = tool.name().filter(|name| !names.insert(*name)) else { continue };
+        let path = match tool {
+            Tool::Function { .. } => format!("tools[{position}].function.name"),
+            _ => format!("tools[{position}].type"),
+        };
+        let message = format!("Invalid '{path}': there is already a tool named '{name}'.");
+        return Err(ApiError::bad_field(&path, "invalid_value", message));
     }
     Ok(())
 }
 
-fn at_least(path: &str, value: Option<u64>, least: u64) -> Check {
-    let Some(value) = value.filter(|value| *value < least) else { return Ok(()) };
-    let message = format!(
-        "Invalid '{path}': integer below minimum value. Expected a value >= {least}, but got {value} instead."
-    );
-    Err(ApiError::bad_field(path, "integer_below_min_value", message))
-}
-
-fn tools(tools: Option<&[Tool]>) -> Check {
-    let tools = tools.unwrap_or_default();
-    at_most("tools", tools.len(), TOOLS)?;
-    tools.iter().enumerate().try_for_each(|(position, one)| tool(&format!("tools[{position}]"), one))
-}
-
-fn tool_resources(path: &str, resources: Option<&ToolResources>) -> Check {
-    let Some(resources) = resources else { return Ok(()) };
-    if let Some(files) = &resources.code_interpreter {
-        at_most(&format!("{path}.code_interpreter.file_ids"), files.file_ids.len(), CODE_INTERPRETER_FILES)?;
-    }
-    let Some(search) = &resources.file_search else { return Ok(()) };
-    let stores = search.vector_store_ids.as_ref().map_or(0, Vec::len);
-    let new_stores = search.vector_stores.as_ref().map_or(0, Vec::len);
-    at_most(&format!("{path}.file_search.vector_store_ids"), stores, VECTOR_STORES)?;
-    at_most(&format!("{path}.file_search.vector_stores"), new_stores, VECTOR_STORES)
-}
-
-fn at_most(path: &str, length: usize, most: usize) -> Check {
-    if length <= most {
-        return Ok(());
-    }
-    let message = format!(
-        "Invalid '{path}': array too long. Expected an array with maximum length {most}, but got an array with \
-         length {length} instead."
-    );
-    Err(ApiError::bad_field(path, "array_above_max_length", message))
-}
-
-fn tool(path: &str, tool: &Tool) -> Check {
-    match tool {
-        Tool::Function { function } => {
-            let description = function.description.as_deref();
-            text(&format!("{path}.function.description"), description, FUNCTION_DESCRIPTION)?;
-            function_name(&format!("{path}.function.name"), &function.name)
+fn tool_choice(choice: Option<&ToolChoice>) -> Check {
+    match choice {
+        Some(ToolChoice::Named(NamedToolChoice { kind, function: None })) if kind == "function" => {
+            let path = "tool_choice.function";
+            let message = format!("Missing required parameter: '{path}'.");
+            Err(ApiError::bad_field(path, "missing_required_parameter", message))
         }
-        Tool::Unknown(value) => Err(unfit_tool(path, value)),
         _ => Ok(()),
     }
 }
 
-fn function_name(path: &str, name: &str) -> Check {
-    text(path, Some(name), FUNCTION_NAME)?;
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !name.is_empty() && name.chars().all(fits) {
-        return Ok(());
+fn tool_resources(path: &str, resources: Option<&ToolResources>) -> Check {
+    let Some(search) = resources.and_then(|resources| resources.file_search.as_ref()) else { return Ok(()) };
+    let path = format!("{path}.file_search");
+    if search.vector_store_ids.is_some() && search.vector_stores.is_some() {
+        let message = format!(
+            "Invalid '{path}': expected either 'vector_store_ids' or 'vector_stores', but got both instead."
+        );
+        return Err(ApiError::bad_field(&path, "invalid_value", message));
     }
-    let message = format!(
-        "Invalid '{path}': string does not match pattern. Expected a string that matches the pattern \
-         '^[a-zA-Z0-9_-]+$'."
-    );
-    Err(ApiError::bad_field(path, "invalid_value", message))
-}
-
-/// What is wrong with a tool that has none of the known forms.
-fn unfit_tool(path: &str, value: &Value) -> ApiError {
-    let missing = |field: &str| {
-        let param = format!("{path}.{field}");
-        let message = format!("Missing required parameter: '{param}'.");
-        ApiError::bad_field(&param, "missing_required_parameter", message)
-    };
-    match value.get("type").and_then(Value::as_str) {
-        None if value.get("type").is_none() => missing("type"),
-        Some("function") if value.get("function").is_none() => missing("function"),
-        Some("function") if value["function"].get("name").is_none() => missing("function.name"),
-        Some(known) if TOOL_TYPES.contains(&known) => {
-            let message =
-                format!("Invalid type for '{path}': a field of this {known} tool has a wrong type.");
-            ApiError::bad_field(path, "invalid_type", message)
-        }
-        word => unsupported_value(&format!("{path}.type"), word.unwrap_or_default(), &TOOL_TYPES),
-    }
+    let mut stores = search.vector_stores.iter().flatten().enumerate();
+    stores.try_for_each(|(position, store)| {
+        let path = format!("{path}.vector_stores[{position}].chunking_strategy");
+        chunking(&path, store.chunking_strategy.as_ref())
+    })
 }

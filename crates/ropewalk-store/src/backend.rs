@@ -1,4 +1,4 @@
-use std::fmt::Debug;
+use std::{collections::BTreeMap, fmt::Debug};
 
 use async_trait::async_trait;
 
@@ -27,9 +27,9 @@ pub struct Lease {
 /// - **In order:** the steps of a batch happen one after another, and each sees those before it.
 /// - **Serial:** of commits that contradict each other one wins, and the others see what it stored.
 /// - **Visible:** what was acknowledged is seen by every later call.
-/// - **Separate:** no call sees or touches a document of another organisation, but for `claim` and
+/// - **Separate:** no call sees or touches a document or counter of another organisation, but for `claim` and
 ///   `next_due`, which serve all.
-/// - **Steady:** a page costs the same from a long list as from a short one.
+/// - **Steady:** a page costs the same from a long list as from a short one, but for what its filters pass over.
 /// - **Cancel-safe:** a dropped future leaves a batch wholly stored or not at all.
 ///
 /// [`contract::check`](crate::contract::check) holds a backend to it.
@@ -46,12 +46,20 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// [`StoreError::UnknownCursor`] if a cursor names no document of this kind and parent.
     async fn list(&self, org: &Organization, request: &ListRequest) -> Result<DocumentPage, StoreError>;
 
+    /// The first `limit` counters, by name, whose names begin with `prefix`; none that stands at 0.
+    async fn counters(
+        &self,
+        org: &Organization,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<BTreeMap<String, i64>, StoreError>;
+
     /// Stores all of a batch or nothing.
     ///
     /// # Errors
     ///
     /// The first step that could not be done: [`StoreError::AlreadyExists`], [`StoreError::Conflict`],
-    /// [`StoreError::Missing`] or [`StoreError::Locked`].
+    /// [`StoreError::Missing`], [`StoreError::Locked`] or [`StoreError::OverLimit`].
     async fn commit(&self, org: &Organization, batch: Batch) -> Result<(), StoreError>;
 
     /// Takes up to `limit` documents of any organisation that are due at `now_ms`, the longest due first.

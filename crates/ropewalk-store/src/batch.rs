@@ -155,6 +155,12 @@ pub enum Operation {
     RequireVersion(Kind, String, u64),
     /// Nobody may hold this lock.
     RequireUnlocked(String),
+    /// Moves a counter by so much; it stops at the ends of what 64 bits hold.
+    Add(String, i64),
+    /// Sets all counters to 0 whose names begin so.
+    DropCounters(String),
+    /// The counter may not stand above this.
+    RequireAtMost(String, i64),
 }
 
 /// What is to be stored together or not at all. Its steps happen in order, and each sees those before it.
@@ -185,6 +191,8 @@ impl Batch {
     }
 
     /// Removes a document that must be there, and all that have it or one of those for a parent.
+    ///
+    /// Only kinds that [have children](Kind::has_children) are looked below.
     #[must_use]
     pub fn delete_tree(self, kind: Kind, id: impl Into<String>) -> Self {
         self.with(Operation::DeleteTree(kind, id.into()))
@@ -206,6 +214,31 @@ impl Batch {
     #[must_use]
     pub fn require_unlocked(self, lock: impl Into<String>) -> Self {
         self.with(Operation::RequireUnlocked(lock.into()))
+    }
+
+    /// Moves a counter by `delta`. All start at 0; whoever else adds at the same time, nothing is lost.
+    #[must_use]
+    pub fn add(self, counter: impl Into<String>, delta: i64) -> Self {
+        self.with(Operation::Add(counter.into(), delta))
+    }
+
+    /// Sets all counters to 0 whose names begin with `prefix`.
+    #[must_use]
+    pub fn drop_counters(self, prefix: impl Into<String>) -> Self {
+        self.with(Operation::DropCounters(prefix.into()))
+    }
+
+    /// Fails the batch if the counter, as the steps before left it, stands above `limit`.
+    #[must_use]
+    pub fn require_at_most(self, counter: impl Into<String>, limit: i64) -> Self {
+        self.with(Operation::RequireAtMost(counter.into(), limit))
+    }
+
+    /// All steps of another batch behind its own.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.operations.extend(other.operations);
+        self
     }
 
     /// Says when it counts as done; [`Durability::Synced`] unless told.

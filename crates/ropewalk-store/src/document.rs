@@ -1,48 +1,7 @@
-use std::fmt;
-
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use crate::StoreError;
-
-/// What a document is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// A configured model with instructions and tools.
-    Assistant,
-    /// A conversation.
-    Thread,
-    /// An entry of a thread, its parent.
-    Message,
-    /// One execution of an assistant on a thread, its parent.
-    Run,
-    /// One recorded move of a run, its parent.
-    RunStep,
-}
-
-impl Kind {
-    /// Every kind there is.
-    pub const ALL: &'static [Self] =
-        &[Self::Assistant, Self::Thread, Self::Message, Self::Run, Self::RunStep];
-
-    /// The word that stands for the kind where it is stored.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Assistant => "assistant",
-            Self::Thread => "thread",
-            Self::Message => "message",
-            Self::Run => "run",
-            Self::RunStep => "run_step",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use crate::{Kind, StoreError};
 
 /// One stored object, as it was at one version.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -41,12 +41,29 @@ pub enum StoreError {
         /// Id of the document that holds it.
         holder: String,
     },
+    /// A counter would stand above what the batch allows.
+    #[error("counter `{counter}` would stand above {limit}")]
+    OverLimit {
+        /// Name of the counter.
+        counter: String,
+        /// The most it may be.
+        limit: i64,
+    },
     /// The cursor names no document of the list.
     #[error("cursor `{id}` is not in the list")]
     UnknownCursor {
         /// The cursor as given.
         id: String,
     },
+    /// There are no bytes of this id.
+    #[error("blob `{id}` does not exist")]
+    MissingBlob {
+        /// The absent blob.
+        id: String,
+    },
+    /// The disk, or the memory set aside, is full. Make room, then try again.
+    #[error("no space is left")]
+    NoSpace(#[source] BoxError),
     /// The bounded write queue is full; worth a retry with backoff.
     #[error("too many writes are waiting")]
     Busy,
@@ -65,6 +82,12 @@ pub enum StoreError {
     #[error("folder `{}` is in use by another server", folder.display())]
     InUse {
         /// The contested folder.
+        folder: PathBuf,
+    },
+    /// There is no database to be opened beside its server.
+    #[error("folder `{}` has no database", folder.display())]
+    NoDatabase {
+        /// The folder.
         folder: PathBuf,
     },
     /// A newer release wrote the data. Install that one or a later one.

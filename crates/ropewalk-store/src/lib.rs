@@ -2,10 +2,15 @@
 
 mod backend;
 mod batch;
+mod blobs;
+mod clock;
 pub mod contract;
+mod disk;
 mod document;
 mod error;
+mod filter;
 mod ids;
+mod kind;
 mod list;
 mod memory;
 mod organization;
@@ -18,9 +23,15 @@ mod store;
 pub use backend::MockBackend;
 pub use backend::{Backend, Lease};
 pub use batch::{Batch, Durability, Expect, Operation, Put};
-pub use document::{Document, Kind};
+pub use blobs::{BlobBackend, BlobInfo, BlobReader, BlobSink, BlobWriter, Blobs, FolderBlobs, MemoryBlobs};
+#[cfg(feature = "testing")]
+pub use blobs::{MockBlobBackend, MockBlobSink};
+pub use clock::{Clock, SystemClock};
+pub use document::Document;
 pub use error::{BoxError, StoreError};
+pub use filter::ListFilter;
 pub use ids::TimeOrderedIds;
+pub use kind::Kind;
 pub use list::{DocumentPage, ListRequest};
 pub use memory::MemoryBackend;
 pub use organization::Organization;

@@ -1,6 +1,6 @@
 use ropewalk_types::Order;
 
-use crate::{Document, Kind};
+use crate::{Document, Kind, ListFilter};
 
 /// Which documents of which list, and how many.
 ///
@@ -22,12 +22,23 @@ pub struct ListRequest {
     pub after: Option<String>,
     /// Only what stands ahead of this document of the list, in the order asked for.
     pub before: Option<String>,
+    /// Only what passes all of these.
+    pub filters: Vec<ListFilter>,
 }
 
 impl ListRequest {
     /// The newest 20 of a kind that have no parent.
     pub fn new(kind: Kind) -> Self {
-        Self { kind, parent: None, tag: None, limit: 20, order: Order::Desc, after: None, before: None }
+        Self {
+            kind,
+            parent: None,
+            tag: None,
+            limit: 20,
+            order: Order::Desc,
+            after: None,
+            before: None,
+            filters: Vec::new(),
+        }
     }
 
     /// Those below this object.
@@ -69,6 +80,13 @@ impl ListRequest {
     #[must_use]
     pub fn before(mut self, id: impl Into<String>) -> Self {
         self.before = Some(id.into());
+        self
+    }
+
+    /// Those that pass this filter, too.
+    #[must_use]
+    pub fn filter(mut self, filter: ListFilter) -> Self {
+        self.filters.push(filter);
         self
     }
 }

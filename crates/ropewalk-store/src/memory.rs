@@ -1,6 +1,6 @@
 mod tables;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -39,9 +39,18 @@ impl Backend for MemoryBackend {
         };
         let after = request.after.as_ref().map(position).transpose()?;
         let before = request.before.as_ref().map(position).transpose()?;
-        let (low, high) = interval(request.order, after, before);
+        let (low, high) = request.narrow(interval(request.order, after, before));
         let documents = tables.slice(org, request, low, high);
         Ok(DocumentPage::cut(documents, request.limit))
+    }
+
+    async fn counters(
+        &self,
+        org: &Organization,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<BTreeMap<String, i64>, StoreError> {
+        Ok(self.0.lock().counters(org, prefix).take(limit).collect())
     }
 
     async fn commit(&self, org: &Organization, batch: Batch) -> Result<(), StoreError> {
@@ -49,7 +58,7 @@ impl Backend for MemoryBackend {
         let mut undo = Vec::new();
         let done = batch.operations.into_iter().try_for_each(|step| tables.apply(org, step, &mut undo));
         if done.is_err() {
-            undo.into_iter().rev().for_each(|(seq, row)| drop(tables.replace(seq, row)));
+            undo.into_iter().rev().for_each(|old| tables.restore(org, old));
         }
         done
     }

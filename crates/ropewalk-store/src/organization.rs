@@ -10,6 +10,13 @@ impl Organization {
         Self(name.into())
     }
 
+    /// What belongs to the server itself, such as its keys, and to no tenant.
+    ///
+    /// Its name is empty, which that of a tenant must not be.
+    pub fn system() -> Self {
+        Self::new("")
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,6 +1,9 @@
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{Backend, Batch, Document, DocumentPage, Kind, ListRequest, Organization, StoreError};
+
+/// Most counters of one reply.
+const MAX_COUNTERS: usize = 1000;
 
 /// The documents of one organisation: whoever holds it cannot reach those of another. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -37,12 +40,32 @@ impl Scope {
         self.backend.list(&self.organization, request).await
     }
 
+    /// The counters whose names begin with `prefix`: the first 1,000 by name, none that stands at 0.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Backend`].
+    pub async fn counters(&self, prefix: &str) -> Result<BTreeMap<String, i64>, StoreError> {
+        self.backend.counters(&self.organization, prefix, MAX_COUNTERS).await
+    }
+
+    /// What one counter stands at.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Backend`].
+    pub async fn counter(&self, name: &str) -> Result<i64, StoreError> {
+        // Of the names that begin with this one it is the first.
+        let found = self.backend.counters(&self.organization, name, 1).await?;
+        Ok(found.get(name).copied().unwrap_or_default())
+    }
+
     /// Stores all of a batch or nothing.
     ///
     /// # Errors
     ///
     /// What the first failing step says: [`StoreError::AlreadyExists`], [`StoreError::Conflict`],
-    /// [`StoreError::Missing`] or [`StoreError::Locked`]; [`StoreError::Busy`]; [`StoreError::Backend`].
+    /// [`StoreError::Missing`], [`StoreError::Locked`] or [`StoreError::OverLimit`]; [`StoreError::Busy`]; [`StoreError::Backend`].
     pub async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         self.backend.commit(&self.organization, batch).await
     }

@@ -1,12 +1,15 @@
+mod counters;
 mod failure;
+mod list;
 mod read;
 mod schema;
 mod write;
 mod writer;
 
 use std::{
+    collections::BTreeMap,
     fmt,
-    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     path::Path,
     sync::Arc,
 };
@@ -16,15 +19,21 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{
     Backend, Batch, Document, DocumentPage, Durability, Kind, Lease, ListRequest, Organization, StoreError,
+    disk::{private_file, private_folder},
 };
 use failure::Failure;
+use list::Walk;
 use read::Readers;
 use writer::Writer;
 
+/// Name of the file.
+const DATABASE: &str = "ropewalk.db";
 /// Longest page that is read on the calling task; longer ones go to a thread that may block.
 const INLINE_LIMIT: usize = 200;
+/// Most rows that a long page looks at before it lets others read.
+const SLICE: usize = 500;
 
-/// Documents in one SQLite file of a folder that belongs to one process at a time.
+/// Documents in one SQLite file of a folder that belongs to one server at a time.
 ///
 /// One thread writes: it takes all the commits that wait into one transaction, so many share one sync of the
 /// disk. Reads run on the calling task: a point read takes less time (about 8 µs) than a hop to another thread.
@@ -35,7 +44,7 @@ pub struct SqliteBackend {
 }
 
 impl SqliteBackend {
-    /// Opens `ropewalk.db` in this folder; makes both where they are missing, for this user alone.
+    /// Opens `ropewalk.db` in this folder for a server; makes both where they are missing, for this user alone.
     ///
     /// Blocks on the disk, and so does dropping it: it waits for the writes under way.
     ///
@@ -46,12 +55,38 @@ impl SqliteBackend {
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         private_folder().create(folder).map_err(Failure::from)?;
         let lock = lock(folder)?;
-        let path = folder.join("ropewalk.db");
-        private_file().open(&path).map_err(Failure::from)?;
+        let path = folder.join(DATABASE);
+        private_file().create(true).open(&path).map_err(Failure::from)?;
         let open = || {
             let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             schema::migrate(&mut connection)?;
-            Ok(Self { readers: Readers::open(&path)?.into(), writer: Writer::start(connection, lock)? })
+            Ok(Self { readers: Readers::open(&path)?.into(), writer: Writer::start(connection, Some(lock))? })
+        };
+        open().map_err(|Failure(error)| error)
+    }
+
+    /// Opens the `ropewalk.db` of this folder for an errand, whether a server works on it or not.
+    ///
+    /// Both see at once what the other stored. They take turns in writing, each for as long as its commits take, so
+    /// this is for commands that are soon over: while one process works off its queue, the other waits, and for
+    /// five seconds at most. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoDatabase`] if there is none, [`StoreError::InUse`] if its server is of an older release,
+    /// [`StoreError::TooNew`] if it is of a newer one, [`StoreError::Backend`] if the disk fails.
+    pub fn open_beside(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(DATABASE);
+        if !path.is_file() {
+            return Err(StoreError::NoDatabase { folder: folder.to_owned() });
+        }
+        let open = || {
+            let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            // A running server would not expect another schema.
+            let alone = if schema::is_old(&connection)? { Some(lock(folder)?) } else { None };
+            schema::migrate(&mut connection)?;
+            drop(alone);
+            Ok(Self { readers: Readers::open(&path)?.into(), writer: Writer::start(connection, None)? })
         };
         open().map_err(|Failure(error)| error)
     }
@@ -70,12 +105,27 @@ impl Backend for SqliteBackend {
     }
 
     async fn list(&self, org: &Organization, request: &ListRequest) -> Result<DocumentPage, StoreError> {
-        if request.limit <= INLINE_LIMIT {
-            return self.readers.read(|connection| read::list(connection, org, request));
+        if request.limit <= INLINE_LIMIT && !request.sifts() {
+            return self.readers.read(|connection| list::page(connection, org, request));
         }
-        let (readers, org, request) = (Arc::clone(&self.readers), org.clone(), request.clone());
-        let read = move || readers.read(|connection| read::list(connection, &org, &request));
-        tokio::task::spawn_blocking(read).await.map_err(Failure::from)?
+        let (mut walk, mut is_whole) = (Walk::new(org.clone(), request.clone()), false);
+        while !is_whole {
+            let readers = Arc::clone(&self.readers);
+            let go = move || {
+                readers.read(|connection| walk.go(connection, SLICE).map(|is_whole| (walk, is_whole)))
+            };
+            (walk, is_whole) = tokio::task::spawn_blocking(go).await.map_err(Failure::from)??;
+        }
+        Ok(walk.into_page())
+    }
+
+    async fn counters(
+        &self,
+        org: &Organization,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<BTreeMap<String, i64>, StoreError> {
+        self.readers.read(|connection| counters::read(connection, org, prefix, limit))
     }
 
     async fn commit(&self, org: &Organization, batch: Batch) -> Result<(), StoreError> {
@@ -126,27 +176,10 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Failure> {
 
 /// Keeps other processes out of the folder for as long as the file is open.
 fn lock(folder: &Path) -> Result<File, StoreError> {
-    let file = private_file().open(folder.join("ropewalk.lock")).map_err(Failure::from)?;
+    let file = private_file().create(true).open(folder.join("ropewalk.lock")).map_err(Failure::from)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder: folder.to_owned() }),
         Err(TryLockError::Error(error)) => Err(Failure::from(error).0),
     }
-}
-
-fn private_folder() -> DirBuilder {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-}
-
-/// SQLite gives the mode of the database to its log, too.
-fn private_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }

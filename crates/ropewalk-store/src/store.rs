@@ -30,6 +30,36 @@ impl Store {
         Ok(Self::new(crate::SqliteBackend::open(folder.as_ref())?))
     }
 
+    /// The store of a folder whose server may be running, for a command that is soon over.
+    ///
+    /// The server and the command see at once what the other stored, and take turns in writing. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoDatabase`] if there is no store, [`StoreError::InUse`] if the server is of an older release,
+    /// [`StoreError::TooNew`] if a newer release wrote the data, [`StoreError::Backend`] if the disk fails.
+    #[cfg(feature = "sqlite")]
+    pub fn sqlite_beside(folder: impl AsRef<std::path::Path>) -> Result<Self, StoreError> {
+        Ok(Self::new(crate::SqliteBackend::open_beside(folder.as_ref())?))
+    }
+
+    /// Like [`sqlite_beside`](Self::sqlite_beside), and makes the store first if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sqlite_beside`](Self::sqlite_beside), but for [`StoreError::NoDatabase`].
+    #[cfg(feature = "sqlite")]
+    pub fn sqlite_beside_or_new(folder: impl AsRef<std::path::Path>) -> Result<Self, StoreError> {
+        let folder = folder.as_ref();
+        match Self::sqlite_beside(folder) {
+            Err(StoreError::NoDatabase { .. }) => {
+                drop(Self::sqlite(folder)?);
+                Self::sqlite_beside(folder)
+            }
+            opened => opened,
+        }
+    }
+
     /// The documents of one organisation.
     pub fn scope(&self, organization: Organization) -> Scope {
         Scope::new(Arc::clone(&self.0), organization)

@@ -2,7 +2,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AssistantId, AssistantWord, Metadata, ModelId, ResponseFormat, Tool, ToolResources, UnixSeconds, Update,
+    AssistantId, AssistantWord, Metadata, ModelId, ResponseFormat, RunExpiry, Tool, ToolResources,
+    UnixSeconds, Update, common::metadata_schema,
 };
 
 /// A configured agent: a model, instructions and tools.
@@ -17,27 +18,34 @@ pub struct Assistant {
     /// When it was made.
     pub created_at: UnixSeconds,
     /// At most 256 characters.
+    #[schemars(length(max = 256))]
     pub name: Option<String>,
     /// At most 512 characters.
+    #[schemars(length(max = 512))]
     pub description: Option<String>,
     /// The model that answers.
     pub model: ModelId,
     /// What the model is told first; at most 256,000 characters.
+    #[schemars(length(max = 256_000))]
     pub instructions: Option<String>,
     /// At most 128.
     #[serde(default)]
+    #[schemars(length(max = 128))]
     pub tools: Vec<Tool>,
     /// Files and vector stores of the tools.
     #[serde(default)]
     pub tool_resources: Option<ToolResources>,
     /// Notes of the caller.
     #[serde(default)]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Option<Metadata>,
     /// Share of probability to sample from, 0 to 1.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 1), extend("default" = 1))]
     pub top_p: Option<f64>,
     /// Randomness, 0 to 2.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 2), extend("default" = 1))]
     pub temperature: Option<f64>,
     /// The form of the answer.
     #[serde(default)]
@@ -45,6 +53,9 @@ pub struct Assistant {
     /// How long a reasoning model thinks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<ReasoningEffort>,
+    /// When its runs expire, unless they say so themselves; after 600 seconds if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_expires_after: Option<RunExpiry>,
 }
 
 impl Assistant {
@@ -65,6 +76,7 @@ impl Assistant {
             temperature: Some(request.temperature.unwrap_or(1.0)),
             response_format: Some(request.response_format.unwrap_or_else(ResponseFormat::auto)),
             reasoning_effort: request.reasoning_effort,
+            run_expires_after: request.run_expires_after,
         }
     }
 
@@ -83,6 +95,7 @@ impl Assistant {
         request.temperature.apply(&mut self.temperature);
         request.response_format.apply(&mut self.response_format);
         request.reasoning_effort.apply(&mut self.reasoning_effort);
+        request.run_expires_after.apply(&mut self.run_expires_after);
         self.metadata.get_or_insert_default();
         self.top_p.get_or_insert(1.0);
         self.temperature.get_or_insert(1.0);
@@ -93,7 +106,11 @@ impl Assistant {
 /// How long a reasoning model thinks: `none`, `minimal`, `low`, `medium`, `high`, … or a newer word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct ReasoningEffort(pub String);
+#[schemars(inline)]
+pub struct ReasoningEffort(
+    #[schemars(extend("enum" = ["none", "minimal", "low", "medium", "high", "xhigh", "max"], "default" = "medium"))]
+    pub String,
+);
 
 /// Makes an assistant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -104,27 +121,34 @@ pub struct CreateAssistant {
     pub model: ModelId,
     /// At most 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
     pub name: Option<String>,
     /// At most 512 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
     pub description: Option<String>,
     /// What the model is told first; at most 256,000 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256_000))]
     pub instructions: Option<String>,
     /// At most 128.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128), extend("default" = []))]
     pub tools: Option<Vec<Tool>>,
     /// Files and vector stores of the tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_resources: Option<ToolResources>,
     /// Notes of the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Option<Metadata>,
     /// Share of probability to sample from, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1), extend("default" = 1))]
     pub top_p: Option<f64>,
     /// Randomness, 0 to 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 2), extend("default" = 1))]
     pub temperature: Option<f64>,
     /// The form of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,6 +156,9 @@ pub struct CreateAssistant {
     /// How long a reasoning model thinks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<ReasoningEffort>,
+    /// When its runs expire, unless they say so themselves; after 600 seconds if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_expires_after: Option<RunExpiry>,
 }
 
 impl CreateAssistant {
@@ -149,6 +176,7 @@ impl CreateAssistant {
             temperature: None,
             response_format: None,
             reasoning_effort: None,
+            run_expires_after: None,
         }
     }
 
@@ -186,6 +214,13 @@ impl CreateAssistant {
         self.metadata = Some(metadata);
         self
     }
+
+    /// Says when its runs expire, unless they say so themselves.
+    #[must_use]
+    pub fn run_expires_after(mut self, expiry: RunExpiry) -> Self {
+        self.run_expires_after = Some(expiry);
+        self
+    }
 }
 
 /// Changes the given fields of an assistant.
@@ -198,27 +233,34 @@ pub struct ModifyAssistant {
     pub model: Option<ModelId>,
     /// At most 256 characters.
     #[serde(default, skip_serializing_if = "Update::is_keep")]
+    #[schemars(length(max = 256))]
     pub name: Update<String>,
     /// At most 512 characters.
     #[serde(default, skip_serializing_if = "Update::is_keep")]
+    #[schemars(length(max = 512))]
     pub description: Update<String>,
     /// At most 256,000 characters.
     #[serde(default, skip_serializing_if = "Update::is_keep")]
+    #[schemars(length(max = 256_000))]
     pub instructions: Update<String>,
     /// Replaces all tools; at most 128.
     #[serde(default, skip_serializing_if = "Update::is_keep")]
+    #[schemars(length(max = 128), extend("default" = []))]
     pub tools: Update<Vec<Tool>>,
     /// Replaces the resources as a whole.
     #[serde(default, skip_serializing_if = "Update::is_keep")]
     pub tool_resources: Update<ToolResources>,
     /// Replaces the notes as a whole.
     #[serde(default, skip_serializing_if = "Update::is_keep")]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Update<Metadata>,
     /// Share of probability to sample from, 0 to 1.
     #[serde(default, skip_serializing_if = "Update::is_keep")]
+    #[schemars(range(min = 0, max = 1), extend("default" = 1))]
     pub top_p: Update<f64>,
     /// Randomness, 0 to 2.
     #[serde(default, skip_serializing_if = "Update::is_keep")]
+    #[schemars(range(min = 0, max = 2), extend("default" = 1))]
     pub temperature: Update<f64>,
     /// The form of the answer.
     #[serde(default, skip_serializing_if = "Update::is_keep")]
@@ -226,6 +268,9 @@ pub struct ModifyAssistant {
     /// How long a reasoning model thinks.
     #[serde(default, skip_serializing_if = "Update::is_keep")]
     pub reasoning_effort: Update<ReasoningEffort>,
+    /// When its runs expire, unless they say so themselves; `null`: after 600 seconds.
+    #[serde(default, skip_serializing_if = "Update::is_keep")]
+    pub run_expires_after: Update<RunExpiry>,
 }
 
 impl ModifyAssistant {

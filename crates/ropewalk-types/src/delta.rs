@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    FileReference, ImageFile, ImageUrl, MessageDeltaWord, MessageId, Role, RunStepDeltaWord, RunStepId,
-    ToolCallId, Update,
+    Annotation, FileReference, FileSearchCall, ImageFile, ImageUrl, MessageDeltaWord, MessageId, Role,
+    RunStepDeltaWord, RunStepId, ToolCallId, Update,
 };
 
 /// A streamed part of a message.
@@ -74,6 +74,7 @@ pub enum ContentDelta {
     },
     /// A part newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(Value),
 }
 
@@ -85,7 +86,80 @@ pub struct TextDelta {
     pub value: Option<String>,
     /// Annotations, each whole and with an `index` of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub annotations: Option<Vec<Value>>,
+    pub annotations: Option<Vec<AnnotationDelta>>,
+}
+
+/// An annotation, sent in one part: clients would add its numbers up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AnnotationDelta {
+    /// A passage that file_search found.
+    FileCitation {
+        /// Which annotation of the text.
+        index: u64,
+        /// The marker in the text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// Where the marker begins, in code points of the whole text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        start_index: Option<u64>,
+        /// Where the marker ends, exclusive.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end_index: Option<u64>,
+        /// Which file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file_citation: Option<FileReference>,
+    },
+    /// A file that code_interpreter made.
+    FilePath {
+        /// Which annotation of the text.
+        index: u64,
+        /// The path in the text, `sandbox:/mnt/data/…`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+        /// Where the path begins, in code points of the whole text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        start_index: Option<u64>,
+        /// Where the path ends, exclusive.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end_index: Option<u64>,
+        /// Which file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file_path: Option<FileReference>,
+    },
+    /// An annotation newer than this crate, kept word for word.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Unknown(Value),
+}
+
+impl AnnotationDelta {
+    /// The whole of `annotation`, as the `index`-th of its text.
+    pub fn whole(index: u64, annotation: &Annotation) -> Self {
+        match annotation.clone() {
+            Annotation::FileCitation { text, start_index, end_index, file_citation } => Self::FileCitation {
+                index,
+                text: Some(text),
+                start_index: Some(start_index),
+                end_index: Some(end_index),
+                file_citation: Some(file_citation),
+            },
+            Annotation::FilePath { text, start_index, end_index, file_path } => Self::FilePath {
+                index,
+                text: Some(text),
+                start_index: Some(start_index),
+                end_index: Some(end_index),
+                file_path: Some(file_path),
+            },
+            Annotation::Unknown(mut value) => {
+                if let Some(fields) = value.as_object_mut() {
+                    fields.insert("index".to_owned(), index.into());
+                }
+                Self::Unknown(value)
+            }
+        }
+    }
 }
 
 /// A streamed part of a run step.
@@ -121,6 +195,7 @@ pub enum StepDetailsDelta {
     },
     /// A kind newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(Value),
 }
 
@@ -159,10 +234,12 @@ pub enum ToolCallDelta {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         id: Option<ToolCallId>,
         /// An object without keys.
-        file_search: Value,
+        #[serde(default)]
+        file_search: FileSearchCall,
     },
     /// A kind newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(Value),
 }
 
@@ -214,5 +291,6 @@ pub enum CodeOutputDelta {
     },
     /// A kind newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(Value),
 }

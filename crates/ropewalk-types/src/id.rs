@@ -1,6 +1,6 @@
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// Where new ids come from: time and randomness on a server, a counter in a simulation.
@@ -28,12 +28,21 @@ pub struct IdError {
     pub prefix: &'static str,
 }
 
+/// What can be an id that begins with `prefix`.
+fn id_schema(prefix: &str) -> Schema {
+    let mut schema = json_schema!({ "type": "string", "minLength": 1 });
+    if !prefix.is_empty() {
+        schema.insert("pattern".to_owned(), format!("^{prefix}").into());
+    }
+    schema
+}
+
 macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident $prefix:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident $prefix:literal, parses $accepted:literal;)*) => {$(
         $(#[$doc])*
         ///
-        #[doc = concat!("Parsing checks the prefix `", $prefix, "` and nothing else: what stands behind it is opaque.")]
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[doc = concat!("Parsing checks the prefix `", $accepted, "` and nothing else: what stands behind it is opaque.")]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(String);
 
@@ -61,11 +70,25 @@ macro_rules! ids {
             type Err = IdError;
 
             fn from_str(text: &str) -> Result<Self, IdError> {
-                if text.len() > $prefix.len() && text.starts_with($prefix) {
+                if text.len() > $accepted.len() && text.starts_with($accepted) {
                     Ok(Self(text.to_owned()))
                 } else {
-                    Err(IdError { value: text.to_owned(), prefix: $prefix })
+                    Err(IdError { value: text.to_owned(), prefix: $accepted })
                 }
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                id_schema($accepted)
             }
         }
 
@@ -97,23 +120,31 @@ macro_rules! ids {
 
 ids! {
     /// Names an [`Assistant`](crate::Assistant).
-    AssistantId "asst_";
+    AssistantId "asst_", parses "asst_";
     /// Names a [`Thread`](crate::Thread).
-    ThreadId "thread_";
+    ThreadId "thread_", parses "thread_";
     /// Names a [`Message`](crate::Message).
-    MessageId "msg_";
+    MessageId "msg_", parses "msg_";
     /// Names a [`Run`](crate::Run).
-    RunId "run_";
+    RunId "run_", parses "run_";
     /// Names a [`RunStep`](crate::RunStep).
-    RunStepId "step_";
-    /// Joins a tool call and its output.
-    ToolCallId "call_";
-    /// Names a file.
-    FileId "file-";
+    RunStepId "step_", parses "step_";
+    /// Joins a tool call and its output. The model's host makes it: any text.
+    ToolCallId "call_", parses "";
+    /// Names a file. Azure's begin with `assistant-`, and stay valid after an import.
+    FileId "file-", parses "";
+    /// Names an upload.
+    UploadId "upload_", parses "upload_";
+    /// Names a part of an upload.
+    UploadPartId "part_", parses "part_";
     /// Names a vector store.
-    VectorStoreId "vs_";
+    VectorStoreId "vs_", parses "vs_";
+    /// Names a batch of files that go into a vector store together.
+    VectorStoreFileBatchId "vsfb_", parses "vsfb_";
+    /// Names a chat completion. The model's host makes it: any text.
+    ChatCompletionId "chatcmpl-", parses "";
     /// Names a model; any text.
-    ModelId "";
+    ModelId "", parses "";
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::{
     AssistantId, FileId, MessageId, MessageWord, Metadata, RunId, ThreadId, Tool, UnixSeconds, Update,
+    common::metadata_schema,
 };
 
 /// One message of a thread.
@@ -39,6 +40,7 @@ pub struct Message {
     pub attachments: Option<Vec<Attachment>>,
     /// Notes of the caller.
     #[serde(default)]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Option<Metadata>,
 }
 
@@ -117,6 +119,7 @@ pub enum MessageStatus {
     Completed,
     /// A status newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(String),
 }
 
@@ -144,6 +147,7 @@ pub enum IncompleteReason {
     RunFailed,
     /// A reason newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(String),
 }
 
@@ -158,6 +162,7 @@ pub enum Role {
     Assistant,
     /// A role newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(String),
 }
 
@@ -188,6 +193,7 @@ pub enum MessageContent {
     },
     /// A part newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(Value),
 }
 
@@ -230,6 +236,7 @@ pub enum Annotation {
     },
     /// An annotation newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(Value),
 }
 
@@ -248,6 +255,7 @@ pub struct ImageFile {
     pub file_id: FileId,
     /// How closely the model looks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "auto"))]
     pub detail: Option<ImageDetail>,
 }
 
@@ -259,6 +267,7 @@ pub struct ImageUrl {
     pub url: String,
     /// How closely the model looks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "auto"))]
     pub detail: Option<ImageDetail>,
 }
 
@@ -277,12 +286,26 @@ pub enum ImageDetail {
 
 /// A file that came with a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Attachment {
     /// Which file.
     pub file_id: FileId,
     /// The tools that may use it.
     #[serde(default)]
+    #[schemars(with = "Vec<AttachmentTool>")]
     pub tools: Vec<Tool>,
+}
+
+/// The tools that a file may be for.
+#[derive(JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "stands for its schema alone")]
+enum AttachmentTool {
+    /// Python reads it.
+    CodeInterpreter,
+    /// It is put into the thread's vector store.
+    FileSearch,
 }
 
 /// Adds a message to a thread.
@@ -299,6 +322,7 @@ pub struct CreateMessage {
     pub attachments: Option<Vec<Attachment>>,
     /// Notes of the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Option<Metadata>,
 }
 
@@ -326,9 +350,9 @@ impl CreateMessage {
 #[serde(untagged)]
 pub enum MessageInput {
     /// Plain text.
-    Text(String),
+    Text(#[schemars(length(max = 256_000))] String),
     /// Parts, at least one.
-    Parts(Vec<ContentPart>),
+    Parts(#[schemars(length(min = 1))] Vec<ContentPart>),
 }
 
 impl MessageInput {
@@ -363,6 +387,7 @@ pub enum ContentPart {
     /// Plain text.
     Text {
         /// The text.
+        #[schemars(length(max = 256_000))]
         text: String,
     },
     /// An image kept as a file.
@@ -384,6 +409,7 @@ pub enum ContentPart {
 pub struct ModifyMessage {
     /// Replaces the notes as a whole.
     #[serde(default, skip_serializing_if = "Update::is_keep")]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Update<Metadata>,
 }
 

@@ -2,8 +2,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AssistantId, Metadata, ModelId, ReasoningEffort, ResponseFormat, RunId, RunWord, SubmitToolOutputsWord,
-    ThreadId, Tool, ToolCall, ToolChoice, UnixSeconds,
+    AssistantId, Budget, Metadata, ModelId, ReasoningEffort, ResponseFormat, RunId, RunWord,
+    SubmitToolOutputsWord, ThreadId, Tool, ToolCall, ToolChoice, ToolResources, UnixSeconds,
+    common::metadata_schema,
 };
 
 /// One execution of an assistant on a thread; `thread.run` on the wire.
@@ -47,33 +48,46 @@ pub struct Run {
     /// What the model is told first.
     pub instructions: String,
     /// The tools of this run.
+    #[schemars(length(max = 128), extend("default" = []))]
     pub tools: Vec<Tool>,
     /// Notes of the caller.
     #[serde(default)]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Option<Metadata>,
     /// What its model calls cost in all; `null` until it is over.
     pub usage: Option<Usage>,
     /// Randomness, 0 to 2.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 2), extend("default" = 1))]
     pub temperature: Option<f64>,
     /// Share of probability to sample from, 0 to 1.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 1), extend("default" = 1))]
     pub top_p: Option<f64>,
     /// Most tokens the model may be shown over the whole run; at least 256.
+    #[schemars(range(min = 256))]
     pub max_prompt_tokens: Option<u64>,
     /// Most tokens the model may write over the whole run; at least 256.
+    #[schemars(range(min = 256))]
     pub max_completion_tokens: Option<u64>,
     /// How much of the thread the model is shown.
     pub truncation_strategy: Option<TruncationStrategy>,
     /// Which tool the model must, may or must not call.
     pub tool_choice: Option<ToolChoice>,
     /// Whether the model may ask for several calls at once.
+    #[schemars(extend("default" = true))]
     pub parallel_tool_calls: bool,
     /// The form of the answer.
     pub response_format: Option<ResponseFormat>,
     /// How long a reasoning model thinks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<ReasoningEffort>,
+    /// Files and vector stores of its assistant's tools, as they were when it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_resources: Option<ToolResources>,
+    /// What its model calls may use at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 impl Run {
@@ -115,6 +129,8 @@ impl Run {
             parallel_tool_calls: true,
             response_format: Some(ResponseFormat::auto()),
             reasoning_effort: None,
+            tool_resources: None,
+            budget: None,
         }
     }
 }
@@ -144,6 +160,7 @@ pub enum RunStatus {
     Expired,
     /// A status newer than this crate, kept word for word so a proxy can pass it on.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(String),
 }
 
@@ -225,6 +242,7 @@ pub enum LastErrorCode {
     InvalidPrompt,
     /// A code newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(String),
 }
 
@@ -243,10 +261,29 @@ pub struct RunIncompleteDetails {
 pub enum RunIncompleteReason {
     /// The model wrote as much as it may.
     MaxCompletionTokens,
-    /// The model was shown as much as it may.
+    /// The model was shown as much as it may, or the newest message alone does not fit.
     MaxPromptTokens,
+    /// The run's [`Budget`] has no tokens left.
+    MaxTotalTokens,
+    /// The run's [`Budget`] has no model calls left.
+    MaxModelCalls,
+    /// The run's [`Budget`] has no time left.
+    MaxSeconds,
+    /// The thread's [`Budget`] has no tokens left.
+    ThreadMaxTotalTokens,
+    /// The thread's [`Budget`] has no model calls left.
+    ThreadMaxModelCalls,
+    /// The thread's [`Budget`] has no time left.
+    ThreadMaxSeconds,
+    /// The [`Budget`] of the key that made the run has no tokens left.
+    KeyMaxTotalTokens,
+    /// The [`Budget`] of the key that made the run has no model calls left.
+    KeyMaxModelCalls,
+    /// The [`Budget`] of the key that made the run has no time left.
+    KeyMaxSeconds,
     /// A reason newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(String),
 }
 
@@ -271,12 +308,14 @@ impl std::ops::AddAssign for Usage {
 
 /// How much of a thread the model is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct TruncationStrategy {
     /// The rule.
     #[serde(rename = "type")]
     pub kind: TruncationKind,
     /// How many messages, for [`TruncationKind::LastMessages`]; at least 1.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub last_messages: Option<u64>,
 }
 

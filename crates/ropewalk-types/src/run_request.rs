@@ -2,8 +2,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AssistantId, CreateMessage, CreateThread, Metadata, ModelId, ReasoningEffort, ResponseFormat, Tool,
-    ToolCallId, ToolChoice, ToolResources, TruncationStrategy, Update,
+    AssistantId, Budget, CreateMessage, CreateThread, Metadata, ModelId, ReasoningEffort, ResponseFormat,
+    RunExpiry, Tool, ToolCallId, ToolChoice, ToolResources, TruncationStrategy, Update,
+    common::metadata_schema,
 };
 
 /// What a run may set in place of its assistant; an absent field is as the assistant says.
@@ -36,6 +37,10 @@ pub struct RunOptions {
     pub response_format: Option<ResponseFormat>,
     /// How long a reasoning model thinks.
     pub reasoning_effort: Option<ReasoningEffort>,
+    /// When it expires.
+    pub expires_after: Option<RunExpiry>,
+    /// What its model calls may use at most.
+    pub budget: Option<Budget>,
 }
 
 /// Runs an assistant on a thread.
@@ -50,33 +55,41 @@ pub struct CreateRun {
     pub model: Option<ModelId>,
     /// Other instructions than the assistant's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256_000))]
     pub instructions: Option<String>,
     /// Instructions to append to those in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256_000))]
     pub additional_instructions: Option<String>,
     /// Messages to add to the thread first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub additional_messages: Option<Vec<CreateMessage>>,
     /// Other tools than the assistant's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub tools: Option<Vec<Tool>>,
     /// Notes of the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Option<Metadata>,
     /// Randomness, 0 to 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 2), extend("default" = 1))]
     pub temperature: Option<f64>,
     /// Share of probability to sample from, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1), extend("default" = 1))]
     pub top_p: Option<f64>,
     /// Whether the reply is an event stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
     /// Most tokens the model may be shown over the whole run; at least 256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 256))]
     pub max_prompt_tokens: Option<u64>,
     /// Most tokens the model may write over the whole run; at least 256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 256))]
     pub max_completion_tokens: Option<u64>,
     /// How much of the thread the model is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +99,7 @@ pub struct CreateRun {
     pub tool_choice: Option<ToolChoice>,
     /// Whether the model may ask for several calls at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = true))]
     pub parallel_tool_calls: Option<bool>,
     /// The form of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,6 +107,12 @@ pub struct CreateRun {
     /// How long a reasoning model thinks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_effort: Option<ReasoningEffort>,
+    /// When it expires, in place of what its assistant says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after: Option<RunExpiry>,
+    /// What its model calls may use at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 impl CreateRun {
@@ -116,6 +136,8 @@ impl CreateRun {
             parallel_tool_calls: None,
             response_format: None,
             reasoning_effort: None,
+            expires_after: None,
+            budget: None,
         }
     }
 
@@ -137,6 +159,20 @@ impl CreateRun {
     #[must_use]
     pub fn max_completion_tokens(mut self, tokens: u64) -> Self {
         self.max_completion_tokens = Some(tokens);
+        self
+    }
+
+    /// Says when it expires, in place of what its assistant says.
+    #[must_use]
+    pub fn expires_after(mut self, expiry: RunExpiry) -> Self {
+        self.expires_after = Some(expiry);
+        self
+    }
+
+    /// Caps what its model calls may use.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
         self
     }
 
@@ -170,6 +206,8 @@ impl CreateRun {
             parallel_tool_calls: self.parallel_tool_calls,
             response_format: self.response_format.clone(),
             reasoning_effort: self.reasoning_effort.clone(),
+            expires_after: self.expires_after,
+            budget: self.budget,
         }
     }
 }
@@ -189,30 +227,37 @@ pub struct CreateThreadAndRun {
     pub model: Option<ModelId>,
     /// Other instructions than the assistant's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256_000))]
     pub instructions: Option<String>,
     /// Other tools than the assistant's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub tools: Option<Vec<Tool>>,
     /// Files and vector stores of the new thread's tools, if `thread` names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_resources: Option<ToolResources>,
     /// Notes of the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Option<Metadata>,
     /// Randomness, 0 to 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 2), extend("default" = 1))]
     pub temperature: Option<f64>,
     /// Share of probability to sample from, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1), extend("default" = 1))]
     pub top_p: Option<f64>,
     /// Whether the reply is an event stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
     /// Most tokens the model may be shown over the whole run; at least 256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 256))]
     pub max_prompt_tokens: Option<u64>,
     /// Most tokens the model may write over the whole run; at least 256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 256))]
     pub max_completion_tokens: Option<u64>,
     /// How much of the thread the model is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -222,10 +267,17 @@ pub struct CreateThreadAndRun {
     pub tool_choice: Option<ToolChoice>,
     /// Whether the model may ask for several calls at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = true))]
     pub parallel_tool_calls: Option<bool>,
     /// The form of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_format: Option<ResponseFormat>,
+    /// When it expires, in place of what its assistant says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_after: Option<RunExpiry>,
+    /// What its model calls may use at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 impl CreateThreadAndRun {
@@ -248,6 +300,8 @@ impl CreateThreadAndRun {
             tool_choice: None,
             parallel_tool_calls: None,
             response_format: None,
+            expires_after: None,
+            budget: None,
         }
     }
 
@@ -267,6 +321,8 @@ impl CreateThreadAndRun {
             parallel_tool_calls: self.parallel_tool_calls,
             response_format: self.response_format.clone(),
             reasoning_effort: None,
+            expires_after: self.expires_after,
+            budget: self.budget,
         }
     }
 }
@@ -278,6 +334,7 @@ impl CreateThreadAndRun {
 pub struct ModifyRun {
     /// Replaces the notes as a whole.
     #[serde(default, skip_serializing_if = "Update::is_keep")]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Update<Metadata>,
 }
 

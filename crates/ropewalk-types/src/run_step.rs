@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    AssistantId, FileReference, LastError, MessageId, Metadata, RunId, RunStepId, RunStepWord, ThreadId,
-    ToolCallId, UnixSeconds, Usage,
+    AssistantId, FileId, FileReference, FileSearchRanker, LastError, MessageId, Metadata, RunId, RunStepId,
+    RunStepWord, TextContent, ThreadId, ToolCallId, UnixSeconds, Usage, common::metadata_schema,
 };
 
 /// One recorded move of a run: a message written, or a round of tool calls.
@@ -43,12 +43,23 @@ pub struct RunStep {
     pub completed_at: Option<UnixSeconds>,
     /// Notes of the caller.
     #[serde(default)]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Option<Metadata>,
     /// What the model call behind it cost; `null` until the step is over.
     pub usage: Option<Usage>,
 }
 
 impl RunStep {
+    /// Takes away what is sent only to those who ask for it.
+    pub fn strip(&mut self) {
+        let StepDetails::ToolCalls { tool_calls } = &mut self.step_details else { return };
+        for call in tool_calls {
+            if let ToolCallRecord::FileSearch { file_search, .. } = call {
+                file_search.results.iter_mut().flatten().for_each(|result| result.content = None);
+            }
+        }
+    }
+
     /// A step that begins at `created_at`.
     pub fn new(
         id: RunStepId,
@@ -93,6 +104,7 @@ pub enum RunStepKind {
     ToolCalls,
     /// A kind newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(String),
 }
 
@@ -113,6 +125,7 @@ pub enum RunStepStatus {
     Expired,
     /// A status newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(String),
 }
 
@@ -133,6 +146,7 @@ pub enum StepDetails {
     },
     /// A kind newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(Value),
 }
 
@@ -171,7 +185,20 @@ pub enum ToolCallRecord {
     },
     /// A kind newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(Value),
+}
+
+impl ToolCallRecord {
+    /// The call's id; `None` for a kind newer than this crate.
+    pub fn id(&self) -> Option<&ToolCallId> {
+        match self {
+            Self::Function { id, .. } | Self::CodeInterpreter { id, .. } | Self::FileSearch { id, .. } => {
+                Some(id)
+            }
+            Self::Unknown(_) => None,
+        }
+    }
 }
 
 /// A function call and its output.
@@ -211,16 +238,51 @@ pub enum CodeOutput {
     },
     /// A kind newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(Value),
 }
 
 /// A search and its results.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FileSearchCall {
-    /// `ranker` and `score_threshold`.
+    /// How the results were ranked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ranking_options: Option<Value>,
-    /// Passages found.
+    pub ranking_options: Option<FileSearchCallRanking>,
+    /// Passages found, best first; absent until the search was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub results: Option<Vec<Value>>,
+    pub results: Option<Vec<FileSearchResult>>,
+}
+
+/// How the results of a search were ranked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FileSearchCallRanking {
+    /// Which ranker.
+    pub ranker: FileSearchRanker,
+    /// Least score of a result, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub score_threshold: f64,
+}
+
+/// A passage that file_search found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FileSearchResult {
+    /// The file it stands in.
+    pub file_id: FileId,
+    /// The file's name.
+    pub file_name: String,
+    /// How well it fits, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub score: f64,
+    /// The passage; sent only to those who ask for it by [`RunStepInclude::SearchContent`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Vec<TextContent>>,
+}
+
+/// What of a step is sent only to those who ask for it, in the query parameter `include[]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub enum RunStepInclude {
+    /// The passages that file_search found.
+    #[serde(rename = "step_details.tool_calls[*].file_search.results[*].content")]
+    SearchContent,
 }

@@ -1,7 +1,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CreateMessage, Metadata, ThreadId, ThreadWord, ToolResources, UnixSeconds, Update};
+use crate::{
+    Budget, CreateMessage, Metadata, ThreadId, ThreadWord, ToolResources, UnixSeconds, Update,
+    common::metadata_schema,
+};
 
 /// A conversation: the home of messages and runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,7 +21,11 @@ pub struct Thread {
     pub tool_resources: Option<ToolResources>,
     /// Notes of the caller.
     #[serde(default)]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Option<Metadata>,
+    /// What all runs of this thread may use together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 impl Thread {
@@ -30,6 +37,7 @@ impl Thread {
             created_at,
             tool_resources: Some(ToolResources::default()),
             metadata: Some(Metadata::new()),
+            budget: None,
         }
     }
 }
@@ -47,7 +55,11 @@ pub struct CreateThread {
     pub tool_resources: Option<ToolResources>,
     /// Notes of the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Option<Metadata>,
+    /// What all runs of this thread may use together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 impl CreateThread {
@@ -69,6 +81,13 @@ impl CreateThread {
         self.metadata = Some(metadata);
         self
     }
+
+    /// Caps what all runs of the thread may use together.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
+        self
+    }
 }
 
 /// Changes the given fields of a thread.
@@ -81,7 +100,11 @@ pub struct ModifyThread {
     pub tool_resources: Update<ToolResources>,
     /// Replaces the notes as a whole.
     #[serde(default, skip_serializing_if = "Update::is_keep")]
+    #[schemars(schema_with = "metadata_schema")]
     pub metadata: Update<Metadata>,
+    /// Replaces what all runs of this thread may use together, those that are over included.
+    #[serde(default, skip_serializing_if = "Update::is_keep")]
+    pub budget: Update<Budget>,
 }
 
 impl ModifyThread {
@@ -94,6 +117,13 @@ impl ModifyThread {
     #[must_use]
     pub fn metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = metadata.into();
+        self
+    }
+
+    /// Caps anew what all runs of the thread may use together.
+    #[must_use]
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = budget.into();
         self
     }
 }

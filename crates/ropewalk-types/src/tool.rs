@@ -2,11 +2,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{FileId, FunctionWord, ToolCallId, VectorStoreId};
+use crate::{FileId, FunctionWord, ToolCallId, VectorStoreId, VectorStoreToMake};
 
 /// A tool that an assistant may use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schemars(deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Tool {
     /// Python behind a wall.
@@ -24,6 +25,7 @@ pub enum Tool {
     },
     /// A tool newer than this crate, kept word for word.
     #[serde(untagged)]
+    #[schemars(skip)]
     Unknown(Value),
 }
 
@@ -46,28 +48,65 @@ impl Tool {
 
 /// Settings of the file_search tool.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct FileSearchOptions {
     /// Most results, 1 to 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 50))]
     pub max_num_results: Option<u32>,
     /// `ranker` and `score_threshold`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ranking_options: Option<Value>,
+    pub ranking_options: Option<FileSearchRanking>,
+}
+
+/// How file_search ranks what it finds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct FileSearchRanking {
+    /// Which ranker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "auto"))]
+    pub ranker: Option<FileSearchRanker>,
+    /// Least score of a result, 0 to 1.
+    #[schemars(range(min = 0, max = 1))]
+    pub score_threshold: f64,
+}
+
+/// The rankers of the file_search tool.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FileSearchRanker {
+    /// The server's choice.
+    #[default]
+    Auto,
+    /// The hosted service's ranker of that day; here the server's own.
+    #[serde(rename = "default_2024_08_21")]
+    Default20240821,
+    /// A ranker newer than this crate, kept word for word.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Unknown(String),
 }
 
 /// A function as the model sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Function {
     /// 1 to 64 characters of `a-z A-Z 0-9 _ -`.
+    #[schemars(length(max = 64), regex(pattern = "^[a-zA-Z0-9_-]+$"))]
     pub name: String,
     /// When and how to call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub description: Option<String>,
     /// A JSON schema of its arguments; absent means no arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Map<String, Value>>")]
     pub parameters: Option<Value>,
     /// Whether the model is held to the schema exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
     pub strict: Option<bool>,
 }
 
@@ -147,9 +186,11 @@ pub enum ToolChoiceMode {
 
 /// A tool that the model must call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct NamedToolChoice {
     /// `function`, `code_interpreter` or `file_search`.
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["function", "code_interpreter", "file_search"]))]
     pub kind: String,
     /// Which function, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,6 +199,7 @@ pub struct NamedToolChoice {
 
 /// The name of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct NamedFunction {
     /// The name.
     pub name: String,
@@ -165,6 +207,7 @@ pub struct NamedFunction {
 
 /// Files and vector stores that tools work on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct ToolResources {
     /// For code_interpreter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -176,19 +219,24 @@ pub struct ToolResources {
 
 /// Files for code_interpreter.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct CodeInterpreterResources {
     /// At most 20.
     #[serde(default)]
+    #[schemars(length(max = 20))]
     pub file_ids: Vec<FileId>,
 }
 
 /// Vector stores for file_search.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct FileSearchResources {
     /// At most one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1))]
     pub vector_store_ids: Option<Vec<VectorStoreId>>,
     /// On create, in place of ids: a store to make, at most one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vector_stores: Option<Vec<Value>>,
+    #[schemars(length(max = 1))]
+    pub vector_stores: Option<Vec<VectorStoreToMake>>,
 }

@@ -9,7 +9,7 @@ use axum::{Router, routing::future::RouteFuture};
 use http::{Request, Response};
 use ropewalk_model::Model;
 use ropewalk_server::{Runtime, RuntimeOptions, router};
-use ropewalk_store::{Store, StoreError};
+use ropewalk_store::{Blobs, Store, StoreError};
 use ropewalk_transport::Body;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::Service;
@@ -33,21 +33,23 @@ pub struct Embedded {
 impl Embedded {
     /// A runtime that forgets everything with the program.
     pub fn in_memory(model: impl Model) -> Self {
-        Self::new(Store::in_memory(), Arc::new(model), RuntimeOptions::default())
+        Self::new(Store::in_memory(), Blobs::in_memory(), Arc::new(model), RuntimeOptions::default())
     }
 
-    /// A runtime that keeps everything in `folder`, in SQLite; makes the folder if it is missing. Blocks on the disk.
+    /// A runtime that keeps everything in `folder`, in SQLite, and files beside it; makes the folder if it is missing. Blocks on the disk.
     ///
     /// # Errors
     ///
     /// [`StoreError::InUse`] if another program has the folder; those of [`Store::sqlite`].
     pub fn open(folder: impl AsRef<Path>, model: impl Model) -> Result<Self, StoreError> {
-        Ok(Self::new(Store::sqlite(folder)?, Arc::new(model), RuntimeOptions::default()))
+        let folder = folder.as_ref();
+        let (store, blobs) = (Store::sqlite(folder)?, Blobs::in_folder(folder.join("blobs"))?);
+        Ok(Self::new(store, blobs, Arc::new(model), RuntimeOptions::default()))
     }
 
-    /// A runtime over any store, with any settings.
-    pub fn new(store: Store, model: Arc<dyn Model>, options: RuntimeOptions) -> Self {
-        let runtime = Runtime::new(store, model, options);
+    /// A runtime over any store and any home of files, with any settings.
+    pub fn new(store: Store, blobs: Blobs, model: Arc<dyn Model>, options: RuntimeOptions) -> Self {
+        let runtime = Runtime::new(store, blobs, model, options);
         let stop = CancellationToken::new();
         tokio::spawn({
             let (runtime, stop) = (runtime.clone(), stop.clone());

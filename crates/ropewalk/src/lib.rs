@@ -22,20 +22,22 @@ pub use ropewalk_transport::{
     InProcess, RetryPolicy, Secret, Transport, TransportBuilder, TransportError, TransportErrorKind,
 };
 pub use ropewalk_types::{
-    Annotation, Assistant, AssistantId, Attachment, CodeInterpreterCall, CodeInterpreterDelta,
-    CodeInterpreterResources, CodeOutput, CodeOutputDelta, ContentDelta, ContentPart, CreateAssistant,
-    CreateMessage, CreateRun, CreateThread, CreateThreadAndRun, Deleted, ErrorBody, ErrorObject, FileId,
-    FileReference, FileSearchCall, FileSearchOptions, FileSearchResources, Function, FunctionCall,
-    FunctionCallRecord, FunctionDelta, Id, IdError, ImageDetail, ImageFile, ImageUrl, IncompleteReason,
-    LastError, LastErrorCode, ListMessagesQuery, ListQuery, Message, MessageContent, MessageCreation,
-    MessageDelta, MessageDeltaBody, MessageId, MessageIncompleteDetails, MessageInput, MessageStatus,
-    Metadata, Model, ModelId, ModelList, ModifyAssistant, ModifyMessage, ModifyRun, ModifyThread,
-    NamedFunction, NamedToolChoice, Order, Page, ReasoningEffort, RequiredAction, ResponseFormat, Role, Run,
-    RunId, RunIncompleteDetails, RunIncompleteReason, RunStatus, RunStep, RunStepDelta, RunStepDeltaBody,
-    RunStepId, RunStepKind, RunStepStatus, StepDetails, StepDetailsDelta, SubmitToolOutputs,
-    SubmitToolOutputsAction, Text, TextDelta, Thread, ThreadId, Tool, ToolCall, ToolCallDelta, ToolCallId,
-    ToolCallRecord, ToolChoice, ToolChoiceMode, ToolOutput, ToolResources, TruncationKind,
-    TruncationStrategy, TypedResponseFormat, UnixSeconds, Update, Usage, VectorStoreId,
+    Annotation, AnnotationDelta, Assistant, AssistantId, Attachment, Budget, CodeInterpreterCall,
+    CodeInterpreterDelta, CodeInterpreterResources, CodeOutput, CodeOutputDelta, ContentDelta, ContentPart,
+    CreateAssistant, CreateMessage, CreateRun, CreateThread, CreateThreadAndRun, Deleted, ErrorBody,
+    ErrorObject, FileId, FileReference, FileSearchCall, FileSearchCallRanking, FileSearchOptions,
+    FileSearchRanker, FileSearchRanking, FileSearchResources, FileSearchResult, Function, FunctionCall,
+    FunctionCallRecord, FunctionDelta, Id, IdError, ImageDetail, ImageFile, ImageUrl, IncludeQuery,
+    IncompleteReason, LastError, LastErrorCode, ListMessagesQuery, ListQuery, Message, MessageContent,
+    MessageCreation, MessageDelta, MessageDeltaBody, MessageId, MessageIncompleteDetails, MessageInput,
+    MessageStatus, Metadata, Model, ModelId, ModelList, ModifyAssistant, ModifyMessage, ModifyRun,
+    ModifyThread, NamedFunction, NamedToolChoice, Order, Page, ReasoningEffort, RequiredAction,
+    ResponseFormat, Role, Run, RunExpiry, RunExpiryAnchor, RunId, RunIncompleteDetails, RunIncompleteReason,
+    RunStatus, RunStep, RunStepDelta, RunStepDeltaBody, RunStepId, RunStepInclude, RunStepKind,
+    RunStepStatus, RunStepsQuery, StepDetails, StepDetailsDelta, SubmitToolOutputs, SubmitToolOutputsAction,
+    Text, TextDelta, Thread, ThreadId, Tool, ToolCall, ToolCallDelta, ToolCallId, ToolCallRecord, ToolChoice,
+    ToolChoiceMode, ToolOutput, ToolResources, TruncationKind, TruncationStrategy, TypedResponseFormat,
+    UnixSeconds, Update, Usage, VectorStoreId,
 };
 pub use ropewalk_types::{ENDPOINTS, Endpoint, EndpointInfo, Method, endpoint};
 pub use serde_json::{Value, json};
@@ -45,7 +47,10 @@ pub use embedded::Embedded;
 #[cfg(feature = "embedded")]
 pub use ropewalk_model::{ChatCompletions, ScriptedModel};
 #[cfg(feature = "embedded")]
-pub use ropewalk_server::{Keys, KeysError, Runtime, RuntimeOptions, router, serve};
+pub use ropewalk_server::{
+    ApiKey, ApiKeys, Bounds, BusyPolicy, CreatedApiKey, KeyLimits, Keys, KeysError, NewApiKey, RateLimits,
+    Runtime, RuntimeOptions, router, serve,
+};
 
 #[cfg(feature = "tools")]
 pub use ropewalk_runs::ToolDriver;

@@ -2,4 +2,4 @@
 
 #[cfg(feature = "testing")]
 pub use ropewalk_store::MockBackend;
-pub use ropewalk_store::{Backend, MemoryBackend, SqliteBackend, Store, StoreError};
+pub use ropewalk_store::{Backend, BlobBackend, Blobs, MemoryBackend, SqliteBackend, Store, StoreError};

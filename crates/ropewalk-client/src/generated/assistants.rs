@@ -4,7 +4,9 @@ use ropewalk_types::{self as types, endpoint};
 
 use crate::{Client, ClientError, ReplyStream, rows::rows};
 
-/// What [`Client::assistants`] offers. Each method is one request and fails as [`Client::call`] does.
+/// What [`Client::assistants`] offers.
+///
+/// Each method is one request and fails as [`Client::call`] does.
 #[derive(Debug, Clone, Copy)]
 pub struct Assistants<'a>(pub(crate) &'a Client);
 

@@ -4,7 +4,9 @@ use ropewalk_types::{self as types, endpoint};
 
 use crate::{Client, ClientError, ReplyStream, rows::rows};
 
-/// What [`Client::run_steps`] offers. Each method is one request and fails as [`Client::call`] does.
+/// What [`Client::run_steps`] offers.
+///
+/// Each method is one request and fails as [`Client::call`] does.
 #[derive(Debug, Clone, Copy)]
 pub struct RunSteps<'a>(pub(crate) &'a Client);
 
@@ -23,7 +25,7 @@ impl RunSteps<'_> {
         self,
         thread_id: impl Into<types::ThreadId>,
         run_id: impl Into<types::RunId>,
-        query: impl Into<types::ListQuery>,
+        query: impl Into<types::RunStepsQuery>,
     ) -> Result<types::Page<types::RunStep>, ClientError> {
         let path = (thread_id.into(), run_id.into());
         self.0.call::<endpoint::ListRunSteps>(path, query.into(), ()).await
@@ -34,7 +36,7 @@ impl RunSteps<'_> {
         self,
         thread_id: impl Into<types::ThreadId>,
         run_id: impl Into<types::RunId>,
-        query: impl Into<types::ListQuery>,
+        query: impl Into<types::RunStepsQuery>,
     ) -> ReplyStream<types::RunStep> {
         let path = (thread_id.into(), run_id.into());
         rows::<endpoint::ListRunSteps, _>(self.0, path, query.into())
@@ -50,6 +52,6 @@ impl RunSteps<'_> {
         step_id: impl Into<types::RunStepId>,
     ) -> Result<types::RunStep, ClientError> {
         let path = (thread_id.into(), run_id.into(), step_id.into());
-        self.0.call::<endpoint::GetRunStep>(path, (), ()).await
+        self.0.call::<endpoint::GetRunStep>(path, Default::default(), ()).await
     }
 }

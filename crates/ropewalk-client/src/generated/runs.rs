@@ -5,7 +5,9 @@ use ropewalk_types::{self as types, endpoint};
 
 use crate::{Client, ClientError, ReplyStream, rows::rows};
 
-/// What [`Client::runs`] offers. Each method is one request and fails as [`Client::call`] does.
+/// What [`Client::runs`] offers.
+///
+/// Each method is one request and fails as [`Client::call`] does.
 #[derive(Debug, Clone, Copy)]
 pub struct Runs<'a>(pub(crate) &'a Client);
 
@@ -49,7 +51,7 @@ impl Runs<'_> {
     ) -> Result<types::Run, ClientError> {
         body.stream = None;
         let path = (thread_id.into(),);
-        self.0.call::<endpoint::CreateRun>(path, (), body).await
+        self.0.call::<endpoint::CreateRun>(path, Default::default(), body).await
     }
 
     /// As [`create`](Self::create), with the run's events as they happen.
@@ -60,7 +62,7 @@ impl Runs<'_> {
     ) -> Result<ReplyStream<Event>, ClientError> {
         body.stream = Some(true);
         let path = (thread_id.into(),);
-        self.0.stream::<endpoint::CreateRun>(path, (), body).await
+        self.0.stream::<endpoint::CreateRun>(path, Default::default(), body).await
     }
 
     /// Gets a run.

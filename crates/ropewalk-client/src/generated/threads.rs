@@ -3,9 +3,11 @@
 use ropewalk_events::Event;
 use ropewalk_types::{self as types, endpoint};
 
-use crate::{Client, ClientError, ReplyStream};
+use crate::{Client, ClientError, ReplyStream, rows::rows};
 
-/// What [`Client::threads`] offers. Each method is one request and fails as [`Client::call`] does.
+/// What [`Client::threads`] offers.
+///
+/// Each method is one request and fails as [`Client::call`] does.
 #[derive(Debug, Clone, Copy)]
 pub struct Threads<'a>(pub(crate) &'a Client);
 
@@ -17,6 +19,31 @@ impl Client {
 }
 
 impl Threads<'_> {
+    /// Lists threads, by notes, assistant and age. Beyond the original.
+    ///
+    /// `GET /threads`
+    pub async fn list(
+        self,
+        query: impl Into<types::ListThreadsQuery>,
+    ) -> Result<types::Page<types::Thread>, ClientError> {
+        self.0.call::<endpoint::ListThreads>((), query.into(), ()).await
+    }
+
+    /// All rows of [`list`](Self::list), page after page; `limit` is that of a page.
+    pub fn all(self, query: impl Into<types::ListThreadsQuery>) -> ReplyStream<types::Thread> {
+        rows::<endpoint::ListThreads, _>(self.0, (), query.into())
+    }
+
+    /// Deletes all threads that match a filter, up to 1,000 at once. Beyond the original.
+    ///
+    /// `DELETE /threads`
+    pub async fn delete_many(
+        self,
+        query: impl Into<types::DeleteThreadsQuery>,
+    ) -> Result<types::ThreadsDeleted, ClientError> {
+        self.0.call::<endpoint::DeleteThreads>((), query.into(), ()).await
+    }
+
     /// Makes a thread.
     ///
     /// `POST /threads`

@@ -45,8 +45,8 @@ async fn all_rows_come_page_after_page() {
         stub.asked(),
         [
             "GET /v1/threads/thread_1/messages?limit=2",
-            "GET /v1/threads/thread_1/messages?limit=2&after=msg_1",
-            "GET /v1/threads/thread_1/messages?limit=2&after=msg_3",
+            "GET /v1/threads/thread_1/messages?after=msg_1&limit=2",
+            "GET /v1/threads/thread_1/messages?after=msg_3&limit=2",
         ]
     );
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod calls;
+mod chunks;
 mod lists;
 mod streams;
 mod stub;

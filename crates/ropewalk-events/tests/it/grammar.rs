@@ -13,13 +13,21 @@ pub(crate) enum Start {
     Outputs,
 }
 
-/// How a stream ends; `bool` says whether it cuts off an open message or step.
+/// What the end of a run cuts off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CutOff {
+    Nothing,
+    Message,
+    CallsAndText,
+}
+
+/// How a stream ends; `bool` says whether it cuts off an open step.
 #[derive(Debug, Clone)]
 pub(crate) enum End {
     Completed,
     Incomplete,
     RequiresAction,
-    Stopped(RunStatus, bool),
+    Stopped(RunStatus, CutOff),
     Broken(bool),
 }
 
@@ -52,7 +60,7 @@ pub(crate) fn legal(start: Start, turns: &[(bool, usize)], end: &End) -> Vec<Eve
             .run(RunStatus::Incomplete),
         End::RequiresAction => begin_calls(story, 2).run(RunStatus::RequiresAction),
         End::Stopped(status, cut_off) => {
-            let story = if *cut_off { begin_message(story, 1) } else { story };
+            let story = if *cut_off == CutOff::Message { begin_message(story, 1) } else { story };
             let cancelled = *status == RunStatus::Cancelled;
             let story = if cancelled { story.run(RunStatus::Cancelling) } else { story };
             let step = match status {
@@ -60,8 +68,15 @@ pub(crate) fn legal(start: Start, turns: &[(bool, usize)], end: &End) -> Vec<Eve
                 RunStatus::Cancelled => RunStepStatus::Cancelled,
                 _ => RunStepStatus::Expired,
             };
-            let cut = |story: Story| story.written(MessageStatus::Incomplete, vec![]).stepped(step, vec![]);
-            let story = if *cut_off { cut(story) } else { story };
+            let cut =
+                |story: Story| story.written(MessageStatus::Incomplete, vec![]).stepped(step.clone(), vec![]);
+            // What the model wrote behind calls that are cut off is cut off in a step of its own.
+            let calls = |story| begin_message(begin_calls(story, 1).stepped(step.clone(), vec![]), 1);
+            let story = match cut_off {
+                CutOff::Nothing => story,
+                CutOff::Message => cut(story),
+                CutOff::CallsAndText => cut(calls(story)),
+            };
             story.run(status.clone())
         }
         End::Broken(cut_off) => {
@@ -88,11 +103,12 @@ pub(crate) fn starts() -> impl Strategy<Value = Start> {
 
 pub(crate) fn ends() -> impl Strategy<Value = End> {
     let stopped = prop_oneof![Just(RunStatus::Failed), Just(RunStatus::Cancelled), Just(RunStatus::Expired)];
+    let cut_off = prop_oneof![Just(CutOff::Nothing), Just(CutOff::Message), Just(CutOff::CallsAndText)];
     prop_oneof![
         Just(End::Completed),
         Just(End::Incomplete),
         Just(End::RequiresAction),
-        (stopped, any::<bool>()).prop_map(|(status, cut_off)| End::Stopped(status, cut_off)),
+        (stopped, cut_off).prop_map(|(status, cut_off)| End::Stopped(status, cut_off)),
         any::<bool>().prop_map(End::Broken),
     ]
 }
@@ -142,7 +158,7 @@ proptest! {
         let mut events = legal(start, &turns, &end);
         let missing = events.remove(at.index(events.len()));
         // A run may also stop in the queue, and an error may come at any time.
-        let in_queue = matches!(end, End::Stopped(_, false)) && turns.is_empty();
+        let in_queue = matches!(end, End::Stopped(_, CutOff::Nothing)) && turns.is_empty();
         prop_assume!(!(in_queue && matches!(missing, Event::RunInProgress(_))));
         prop_assume!(!is_free(&missing) && !matches!(end, End::Broken(_)));
         prop_assert_ne!(accept(grammar(start), &events), Ok(true), "without {}", missing.name());

@@ -1,5 +1,7 @@
 //! A [`ModelRequest`] as the body of `POST /chat/completions`, borrowed: no history is copied to be sent.
 
+use std::borrow::Cow;
+
 use ropewalk_types::{
     Function, ImageDetail, ReasoningEffort, ResponseFormat, ToolCall, ToolChoice, ToolChoiceMode,
 };
@@ -160,7 +162,7 @@ enum Content<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Part<'a> {
-    Text { text: &'a str },
+    Text { text: Cow<'a, str> },
     ImageUrl { image_url: Image<'a> },
 }
 
@@ -174,7 +176,8 @@ struct Image<'a> {
 impl<'a> From<&'a ChatPart> for Part<'a> {
     fn from(part: &'a ChatPart) -> Self {
         match part {
-            ChatPart::Text(text) => Self::Text { text },
+            ChatPart::Text(text) => Self::Text { text: text.into() },
+            ChatPart::ImageFile { file, .. } => Self::Text { text: format!("[image file {file}]").into() },
             ChatPart::ImageUrl { url, detail } => {
                 Self::ImageUrl { image_url: Image { url, detail: *detail } }
             }

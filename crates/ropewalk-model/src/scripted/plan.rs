@@ -48,7 +48,7 @@ impl<'a> Exchange<'a> {
 fn text(parts: &[ChatPart]) -> String {
     let texts = parts.iter().filter_map(|part| match part {
         ChatPart::Text(text) => Some(text.as_str()),
-        ChatPart::ImageUrl { .. } => None,
+        ChatPart::ImageUrl { .. } | ChatPart::ImageFile { .. } => None,
     });
     texts.collect::<Vec<_>>().join(" ")
 }

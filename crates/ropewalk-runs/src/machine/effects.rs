@@ -1,13 +1,31 @@
 use ropewalk_events::Event;
 use ropewalk_types::{IdSource, Message, RunStep, UnixSeconds};
 
-/// What the machine may know of the world: the time, and names for new objects.
+use crate::{budget::Spent, server_tool::BuiltInTool};
+
+/// What the machine may know of the world: the time, names for new objects, and which tools the server has.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// The present.
     pub now: UnixSeconds,
     /// Where new ids come from.
     pub ids: &'a dyn IdSource,
+    /// The tools that this server answers calls of.
+    pub offered: &'a [BuiltInTool],
+}
+
+impl<'a> Context<'a> {
+    /// This time and these names, on a server without tools.
+    pub fn new(now: UnixSeconds, ids: &'a dyn IdSource) -> Self {
+        Self { now, ids, offered: &[] }
+    }
+
+    /// On a server with these tools.
+    #[must_use]
+    pub fn offering(mut self, tools: &'a [BuiltInTool]) -> Self {
+        self.offered = tools;
+        self
+    }
 }
 
 /// What one or more inputs ask for, in this order: store, tell, do.
@@ -21,6 +39,8 @@ pub struct Effects {
     pub events: Vec<Event>,
     /// What to do then.
     pub next: Next,
+    /// What a model call used that ended with this: to be counted when it is stored.
+    pub(crate) spent: Option<Spent>,
 }
 
 impl Effects {
@@ -68,6 +88,8 @@ pub enum Next {
     Continue,
     /// Call the model with the conversation as it now stands.
     CallModel,
+    /// Have tools of the server answer [`Machine::unanswered`](super::Machine::unanswered).
+    CallTools,
     /// Nothing, until outputs, a cancel or the deadline come.
     Park,
     /// Nothing ever: the run is over.

@@ -12,8 +12,7 @@ use super::{Change, Context, Effects, Failure, Machine, Next};
 #[derive(Debug, Clone)]
 pub(super) enum Ending {
     Completed,
-    CompletionTokens,
-    PromptTokens,
+    Limit(RunIncompleteReason),
     ContentFilter,
     Cancelled,
     Expired,
@@ -24,7 +23,7 @@ impl Ending {
     fn run_status(&self) -> RunStatus {
         match self {
             Self::Completed => RunStatus::Completed,
-            Self::CompletionTokens | Self::PromptTokens | Self::ContentFilter => RunStatus::Incomplete,
+            Self::Limit(_) | Self::ContentFilter => RunStatus::Incomplete,
             Self::Cancelled => RunStatus::Cancelled,
             Self::Expired => RunStatus::Expired,
             Self::Failed(_) => RunStatus::Failed,
@@ -43,7 +42,7 @@ impl Ending {
     fn message_reason(&self) -> Option<IncompleteReason> {
         match self {
             Self::Completed => None,
-            Self::CompletionTokens | Self::PromptTokens => Some(IncompleteReason::MaxTokens),
+            Self::Limit(_) => Some(IncompleteReason::MaxTokens),
             Self::ContentFilter => Some(IncompleteReason::ContentFilter),
             Self::Cancelled => Some(IncompleteReason::RunCancelled),
             Self::Expired => Some(IncompleteReason::RunExpired),
@@ -53,8 +52,7 @@ impl Ending {
 
     fn run_incomplete_details(&self) -> Option<RunIncompleteDetails> {
         let reason = match self {
-            Self::CompletionTokens => Some(RunIncompleteReason::MaxCompletionTokens),
-            Self::PromptTokens => Some(RunIncompleteReason::MaxPromptTokens),
+            Self::Limit(reason) => Some(reason.clone()),
             // The API has no word for it on a run; the message's reason says it.
             Self::ContentFilter => None,
             _ => return None,
@@ -78,6 +76,14 @@ impl Machine {
         }
         let usage = self.state.step_usage.take();
         self.close_step(ending.step_status(), usage, last_error.clone(), context, effects);
+        self.state.answering = false;
+        // Nobody will answer the calls that this text stood behind; it is kept as what it is, cut off.
+        let late_text = std::mem::take(&mut self.state.late_text);
+        if !late_text.is_empty() {
+            self.add_text(late_text, context, effects);
+            self.close_message(ending.message_reason(), context, effects);
+            self.close_step(ending.step_status(), None, last_error.clone(), context, effects);
+        }
 
         let run = &mut self.run;
         run.status = ending.run_status();

@@ -3,22 +3,27 @@
 use ropewalk_events::Event;
 use ropewalk_model::{FinishReason, ModelEvent, ToolCallPart};
 use ropewalk_types::{
-    ContentDelta, FunctionCall, FunctionCallRecord, FunctionDelta, FunctionWord, Id, Message, MessageContent,
-    MessageCreation, MessageDelta, MessageDeltaBody, MessageDeltaWord, MessageId, RunStep, RunStepDelta,
-    RunStepDeltaBody, RunStepDeltaWord, RunStepId, RunStepStatus, StepDetails, StepDetailsDelta, Text,
-    TextDelta, ToolCall, ToolCallDelta, ToolCallId, ToolCallRecord, Update, Usage,
+    AnnotationDelta, ContentDelta, FunctionCall, FunctionCallRecord, FunctionDelta, FunctionWord, Id,
+    Message, MessageContent, MessageCreation, MessageDelta, MessageDeltaBody, MessageDeltaWord, MessageId,
+    RunIncompleteReason, RunStep, RunStepDelta, RunStepDeltaBody, RunStepDeltaWord, RunStepId, RunStepStatus,
+    StepDetails, StepDetailsDelta, Text, TextDelta, ToolCall, ToolCallDelta, ToolCallId, ToolCallRecord,
+    Update, Usage,
 };
 
 use super::{Change, Context, Effects, Machine, ending::Ending};
-use crate::conversation;
+use crate::{citation::Annotator, server_tool::BuiltInTool};
 
 /// What the current turn has brought so far besides text.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Turn {
     /// The upstream's index of each call, in order of first appearance: ours are dense.
     calls: Vec<u32>,
+    /// How many messages the model was shown.
+    pub(super) prompted: u64,
     pub(super) usage: Option<Usage>,
     pub(super) finish: Option<FinishReason>,
+    /// Which limit the model reaches if it stops because it may write no more.
+    pub(super) cap: Option<RunIncompleteReason>,
 }
 
 impl Turn {
@@ -27,8 +32,8 @@ impl Turn {
     }
 }
 
-/// The calls of a step, as `required_action` lists them.
-pub(crate) fn calls_of(step: &RunStep) -> Vec<ToolCall> {
+/// The calls of a step that the caller answers, as `required_action` lists them.
+pub(super) fn calls_of(step: &RunStep) -> Vec<ToolCall> {
     let StepDetails::ToolCalls { tool_calls } = &step.step_details else { return Vec::new() };
     let call = |record: &ToolCallRecord| match record {
         ToolCallRecord::Function { id, function } => Some(ToolCall {
@@ -45,7 +50,7 @@ impl Machine {
     pub(super) fn model_said(&mut self, event: ModelEvent, context: &Context<'_>, effects: &mut Effects) {
         match event {
             ModelEvent::Text(text) if text.is_empty() => {}
-            // A step with function calls stays open until they are answered, and only one step may be open.
+            // A step with calls stays open until they are answered, and only one step may be open.
             ModelEvent::Text(text) | ModelEvent::Refusal(text) if self.turn.has_calls() => {
                 self.state.late_text.push_str(&text);
             }
@@ -60,22 +65,36 @@ impl Machine {
 
     pub(super) fn add_text(&mut self, text: String, context: &Context<'_>, effects: &mut Effects) {
         self.ensure_message(context, effects);
-        let Some(message) = &mut self.message else { return };
-        let first = match message.content.last_mut() {
-            Some(MessageContent::Text { text: whole }) => {
-                whole.value.push_str(&text);
-                false
-            }
-            _ => {
-                let whole = Text { value: text.clone(), annotations: Vec::new() };
-                message.content.push(MessageContent::Text { text: whole });
-                true
-            }
-        };
+        let Self { message, annotator, server_calls, steps, .. } = self;
+        let Some(message) = message else { return };
+        let first = !matches!(message.content.last(), Some(MessageContent::Text { .. }));
+        if first {
+            message.content.push(MessageContent::Text { text: Text::default() });
+            *annotator = Annotator::default();
+        }
         let index = message.content.len() as u64 - 1;
-        let text = TextDelta { value: Some(text), annotations: first.then(Vec::new) };
-        let part = ContentDelta::Text { index, text: Some(text) };
+        let Some(MessageContent::Text { text: whole }) = message.content.last_mut() else { return };
+        whole.value.push_str(&text);
+        let known = whole.annotations.len();
+        if !server_calls.is_empty() {
+            let found = annotator.read(&text, |marker| server_calls.cited(marker, steps));
+            whole.annotations.extend(found);
+        }
+        let new = whole.annotations.iter().enumerate().skip(known);
+        let new: Vec<_> = new.map(|(at, whole)| AnnotationDelta::whole(at as u64, whole)).collect();
+        let annotations = (first || !new.is_empty()).then_some(new);
+        let part = ContentDelta::Text { index, text: Some(TextDelta { value: Some(text), annotations }) };
         effects.events.push(message_delta(message.id.clone(), part));
+    }
+
+    /// Makes a message of what the model wrote behind calls that are answered now.
+    pub(super) fn say_late_text(&mut self, context: &Context<'_>, effects: &mut Effects) {
+        let text = std::mem::take(&mut self.state.late_text);
+        if !text.is_empty() {
+            self.add_text(text, context, effects);
+            self.close_message(None, context, effects);
+            self.close_step(RunStepStatus::Completed, None, None, context, effects);
+        }
     }
 
     fn add_refusal(&mut self, text: String, context: &Context<'_>, effects: &mut Effects) {
@@ -126,7 +145,17 @@ impl Machine {
         }
         let Some(step) = self.steps.last_mut() else { return };
         let StepDetails::ToolCalls { tool_calls } = &mut step.step_details else { return };
-        let Some(ToolCallRecord::Function { id, function }) = tool_calls.get_mut(index) else { return };
+        let (id, function) = match tool_calls.get_mut(index) {
+            Some(ToolCallRecord::Function { id, function }) => (id, function),
+            Some(record) => {
+                let mut calls = self.server_calls.of_mut(&step.id).iter_mut();
+                if let Some(call) = calls.find(|call| record.id() == Some(&call.id)) {
+                    call.arguments.push_str(&part.arguments);
+                }
+                return;
+            }
+            None => return,
+        };
         function.arguments.push_str(&part.arguments);
         let first = position.is_none();
         let delta = FunctionDelta {
@@ -151,8 +180,9 @@ impl Machine {
         effects: &mut Effects,
     ) -> Option<usize> {
         let name = part.name.clone().unwrap_or_default();
-        if conversation::is_missing_built_in(&self.run, &name) {
-            self.end(Ending::Failed(conversation::missing_tool(&name)), context, effects);
+        let tool = BuiltInTool::called(&self.run, &name);
+        if let Some(tool) = tool.filter(|tool| !context.offered.contains(tool)) {
+            self.end(Ending::Failed(tool.missing()), context, effects);
             return None;
         }
         if self.turn.calls.is_empty() {
@@ -163,19 +193,22 @@ impl Machine {
         self.turn.calls.push(part.index);
         let step = self.steps.last_mut()?;
         let StepDetails::ToolCalls { tool_calls } = &mut step.step_details else { return None };
-        let taken = |wanted: &str| {
-            tool_calls
-                .iter()
-                .any(|call| matches!(call, ToolCallRecord::Function { id, .. } if id.as_str() == wanted))
-        };
+        let taken =
+            |wanted: &str| tool_calls.iter().any(|call| call.id().is_some_and(|id| id.as_str() == wanted));
         // Some servers send no id, or the same one twice; outputs must name their call.
         let id = match &part.id {
             Some(id) if !id.is_empty() && !taken(id) => ToolCallId::new(id.as_str()),
             _ => ToolCallId::mint(context.ids),
         };
-        let function = FunctionCallRecord { name, arguments: String::new(), output: None };
-        tool_calls.push(ToolCallRecord::Function { id, function });
-        Some(tool_calls.len() - 1)
+        let index = tool_calls.len();
+        match tool {
+            Some(tool) => self.begin_server_call(id, tool, effects),
+            None => {
+                let function = FunctionCallRecord { name, arguments: String::new(), output: None };
+                tool_calls.push(ToolCallRecord::Function { id, function });
+            }
+        }
+        Some(index)
     }
 
     fn begin_step(&mut self, details: StepDetails, context: &Context<'_>, effects: &mut Effects) {
@@ -200,7 +233,7 @@ fn message_delta(id: MessageId, part: ContentDelta) -> Event {
     Event::MessageDelta(MessageDelta { id, object: MessageDeltaWord::Word, delta })
 }
 
-fn step_delta(id: RunStepId, call: ToolCallDelta) -> Event {
+pub(super) fn step_delta(id: RunStepId, call: ToolCallDelta) -> Event {
     let details = StepDetailsDelta::ToolCalls { tool_calls: vec![call] };
     let delta = RunStepDeltaBody { step_details: Some(details) };
     Event::RunStepDelta(RunStepDelta { id, object: RunStepDeltaWord::Word, delta })

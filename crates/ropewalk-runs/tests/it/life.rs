@@ -76,7 +76,7 @@ async fn a_thread_has_one_active_run_however_many_are_asked_for_at_once() {
     let world = World::new().await;
     let engine = world.engine([Turn::new().stall()]);
     let create = || {
-        let new = NewRun { run: world.run(), thread: None, messages: Vec::new(), stream: false };
+        let new = NewRun::new(world.run());
         engine.create(&world.scope, new)
     };
     let attempts = futures_util::future::join_all((0..32).map(|_| create())).await;
@@ -153,7 +153,7 @@ async fn a_run_that_must_use_a_tool_that_is_not_there_fails_before_the_model_is_
     let mut run = world.run();
     let choice = NamedToolChoice { kind: "code_interpreter".to_owned(), function: None };
     run.tool_choice = Some(ToolChoice::Named(choice));
-    let new = NewRun { run, thread: None, messages: Vec::new(), stream: false };
+    let new = NewRun::new(run);
     let run = engine.create(&world.scope, new).await.unwrap().run;
     let failed = world.until(&run.id, |run| run.status.is_terminal()).await;
     assert!(failed.last_error.unwrap().message.contains("`code_interpreter`"));
@@ -210,7 +210,7 @@ async fn the_token_budget_of_a_run_shrinks_with_each_model_call() {
     let engine = world.engine_over(&model);
     let mut run = world.run();
     run.max_completion_tokens = Some(256);
-    let new = NewRun { run, thread: None, messages: Vec::new(), stream: false };
+    let new = NewRun::new(run);
     let run = engine.create(&world.scope, new).await.unwrap().run;
     world.until(&run.id, |run| run.status == RunStatus::RequiresAction).await;
     let outputs = [ToolOutput::new("call_0", "1")];

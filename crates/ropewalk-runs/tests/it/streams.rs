@@ -45,7 +45,7 @@ async fn a_thread_made_with_its_run_is_told_of_first() {
     let mut run = world.run();
     let thread = Thread::new("thread_new".into(), world.now());
     run.thread_id = thread.id.clone();
-    let new = NewRun { run, thread: Some(thread), messages: Vec::new(), stream: true };
+    let new = NewRun { thread: Some(thread), stream: true, ..NewRun::new(run) };
     let started = engine.create(&world.scope, new).await.unwrap();
     let events = read(started.stream, Grammar::create_thread_and_run()).await;
     assert_eq!(names(&events)[0], "thread.created");

@@ -55,8 +55,12 @@ impl World {
     }
 
     pub(crate) fn engine_over(&self, model: &ScriptedModel) -> Engine {
+        self.engine_with(model, EngineOptions::default())
+    }
+
+    pub(crate) fn engine_with(&self, model: &ScriptedModel, options: EngineOptions) -> Engine {
         let (model, ids) = (Arc::new(model.clone()), Arc::new(TimeOrderedIds));
-        Engine::new(self.store.clone(), model, self.clock.clone(), ids, EngineOptions::default())
+        Engine::new(self.store.clone(), model, self.clock.clone(), ids, options)
     }
 
     /// Lets `engine` do what no request brings, until the handle is dropped.
@@ -75,11 +79,12 @@ impl World {
         let mut run =
             Run::new(id, self.thread.clone(), "asst_1".into(), "a-model".into(), now, now.plus(600));
         run.tools = vec![Tool::function(Function::new("get_stock_price")), Tool::CodeInterpreter];
+        run.tools.push(Tool::FileSearch { file_search: None });
         run
     }
 
     pub(crate) async fn start(&self, engine: &Engine, stream: bool) -> Started {
-        let new = NewRun { run: self.run(), thread: None, messages: Vec::new(), stream };
+        let new = NewRun { stream, ..NewRun::new(self.run()) };
         engine.create(&self.scope, new).await.unwrap()
     }
 
@@ -108,15 +113,7 @@ impl World {
     }
 
     async fn list<T: DeserializeOwned>(&self, kind: Kind, parent: &str) -> Vec<T> {
-        let request = ListRequest {
-            kind,
-            parent: Some(parent.to_owned()),
-            tag: None,
-            limit: 100,
-            order: Order::Asc,
-            after: None,
-            before: None,
-        };
+        let request = ListRequest::new(kind).parent(parent).limit(100).order(Order::Asc);
         let page = self.scope.list(&request).await.unwrap();
         page.documents.iter().map(|document| document.decode().unwrap()).collect()
     }

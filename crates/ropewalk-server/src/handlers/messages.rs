@@ -1,37 +1,45 @@
-use ropewalk_runs::record;
-use ropewalk_store::{Batch, Expect, Kind, StoreError};
-use ropewalk_types::{Deleted, Message, endpoint};
+use ropewalk_runs::{RunError, record};
+use ropewalk_store::{Batch, Kind, StoreError};
+use ropewalk_types::{Deleted, ListQuery, Message, endpoint};
 
-use super::{change, find};
-use crate::{api_error::ApiError, call::Call, list, reply::Reply, validate};
+use super::{CHANGE_TRIES, attachments, change, find};
+use crate::{api_error::ApiError, call::Call, list, reply::Reply};
 
 pub(crate) async fn list(
     call: Call<endpoint::ListMessages>,
 ) -> Result<Reply<endpoint::ListMessages>, ApiError> {
     let thread = call.path.0.as_str();
     find(&call.scope, Kind::Thread, thread, None).await?;
-    list::list(&call.scope, Kind::Message, Some(thread), call.query).await
+    let query = call.query;
+    let page = ListQuery { limit: query.limit, order: query.order, after: query.after, before: query.before };
+    let mut request = list::request(Kind::Message, Some(thread), page);
+    request.tag = query.run_id.map(|run| run.as_str().to_owned());
+    list::page(&call.scope, &request).await
 }
 
 pub(crate) async fn create(
     call: Call<endpoint::CreateMessage>,
 ) -> Result<Reply<endpoint::CreateMessage>, ApiError> {
-    validate::create_message(&call.body, "")?;
+    let busy = call.busy();
     let (thread,) = call.path;
-    let message = Message::new(call.runtime.mint(), thread.clone(), call.runtime.now(), call.body);
-    let put = record::put_message(&message).expect(Expect::Absent);
-    let json = put.body.clone();
-    let batch = Batch::new()
-        .require(Kind::Thread, thread.as_str())
-        .require_unlocked(record::thread_lock(&thread))
-        .put(put);
-    match call.scope.commit(batch).await {
-        Ok(()) => Ok(Reply::bytes(json)),
-        Err(StoreError::Locked { holder, .. }) => Err(ApiError::bad_request(format!(
-            "Can't add messages to {thread} while a run {holder} is active."
-        ))),
-        Err(error) => Err(error.into()),
+    let message = Message::new(call.runtime.mint(), thread, call.runtime.now(), call.body);
+    for _ in 0..CHANGE_TRIES {
+        let messages = std::slice::from_ref(&message);
+        let also = attachments::on_thread(&call.runtime, &call.scope, &message.thread_id, messages).await?;
+        match call.runtime.engine().add_message(&call.scope, &message, busy, also).await {
+            Ok(json) => {
+                call.runtime.library().wake();
+                return Ok(Reply::bytes(json));
+            }
+            Err(RunError::ThreadBusy { thread, run }) => {
+                let message = format!("Can't add messages to {thread} while a run {run} is active.");
+                return Err(ApiError::bad_request(message));
+            }
+            Err(RunError::Store(StoreError::Conflict { .. })) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
+    Err(StoreError::Busy.into())
 }
 
 pub(crate) async fn get(call: Call<endpoint::GetMessage>) -> Result<Reply<endpoint::GetMessage>, ApiError> {
@@ -42,14 +50,15 @@ pub(crate) async fn get(call: Call<endpoint::GetMessage>) -> Result<Reply<endpoi
 pub(crate) async fn modify(
     call: Call<endpoint::ModifyMessage>,
 ) -> Result<Reply<endpoint::ModifyMessage>, ApiError> {
-    validate::modify_metadata(&call.body.metadata)?;
     let (thread, id) = call.path;
     let edit = |message: &mut Message| {
         call.body.metadata.clone().apply(&mut message.metadata);
         message.metadata.get_or_insert_default();
     };
     let of = (Kind::Message, id.as_str());
-    change(&call.scope, of, Some(thread.as_str()), edit, record::put_message).await.map(Reply::bytes)
+    change(&call.scope, of, Some(thread.as_str()), edit, record::put_message, &Batch::new())
+        .await
+        .map(Reply::bytes)
 }
 
 pub(crate) async fn delete(

@@ -2,5 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod app;
+mod azure;
+mod chat;
+mod chat_kept;
 mod errors;
+mod hostile;
+mod keys;
+mod limits;
+mod log;
+mod reply_schema;
+mod runs;
+mod sockets;
 mod tenants;

@@ -213,8 +213,8 @@ pub(super) async fn a_deleted_tree_leaves_its_neighbours(store: &Store) {
             .put(put(Kind::Run, &name("run"), &name("thread")))
             .put(put(Kind::RunStep, &name("step"), &name("run")).tag("tag").lock(name("lock")).due_at(1))
     });
-    let round = put(Kind::Run, "round", "step_a");
-    commit(&scope, forest.put(round).put(put(Kind::Message, "own_parent", "own_parent"))).await;
+    let round = put(Kind::Run, "round", "run_a");
+    commit(&scope, forest.put(round).put(put(Kind::Run, "own_parent", "own_parent"))).await;
     commit(&scope, Batch::new().delete_tree(Kind::Run, "run_a")).await;
     for (kind, id) in [(Kind::Run, "run_a"), (Kind::RunStep, "step_a"), (Kind::Run, "round")] {
         assert_eq!(find(&scope, kind, id).await, None, "{id} was below");
@@ -222,8 +222,8 @@ pub(super) async fn a_deleted_tree_leaves_its_neighbours(store: &Store) {
     read(&scope, Kind::Message, "message_a").await;
     commit(&scope, Batch::new().delete(Kind::Thread, "thread_b")).await;
     read(&scope, Kind::Run, "run_b").await; // A plain delete leaves what is below.
-    commit(&scope, Batch::new().delete_tree(Kind::Message, "own_parent")).await;
-    assert_eq!(find(&scope, Kind::Message, "own_parent").await, None, "a circle ends");
+    commit(&scope, Batch::new().delete_tree(Kind::Run, "own_parent")).await;
+    assert_eq!(find(&scope, Kind::Run, "own_parent").await, None, "a circle ends");
     commit(&scope, Batch::new().require_unlocked("lock_a")).await;
     let claimed = store.claim(Kind::RunStep, 1, 2, 10).await.expect("a claim succeeds");
     assert_eq!(

@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    convert::Infallible,
     ops::Bound,
 };
 
@@ -21,10 +22,13 @@ pub(super) struct Row {
 /// Where a document stands in a list: organisation, kind, parent, tag (`None` in the list of all), position.
 type Place = (Organization, Kind, Option<String>, Option<String>, i64, i64);
 
-/// What [`Tables::replace`] took away, newest last: put back in reverse, it undoes a batch.
-type Undo = Vec<(i64, Option<Row>)>;
+/// What was there before a change. Put back, the newest first, all of them undo a batch.
+pub(super) enum Old {
+    Row(i64, Option<Row>),
+    Counter(String, i64),
+}
 
-/// Rows by `seq`, and one index for each way to find them; only [`Tables::replace`] changes any of them.
+/// Rows by `seq`, and one index for each way to find them; only [`Tables::replace`] changes any of these.
 #[derive(Default)]
 pub(super) struct Tables {
     rows: BTreeMap<i64, Row>,
@@ -32,6 +36,8 @@ pub(super) struct Tables {
     lists: BTreeSet<Place>,
     locks: HashMap<(Organization, String), i64>,
     due: BTreeSet<(Kind, i64, i64)>,
+    /// None that stands at 0.
+    counters: BTreeMap<(Organization, String), i64>,
 }
 
 impl Tables {
@@ -56,7 +62,10 @@ impl Tables {
             Bound::Excluded((org.clone(), *kind, parent.clone(), tag.clone(), created_at, seq))
         };
         let places = self.lists.range((place(low), place(high)));
-        let document = |place: &Place| self.rows.get(&place.5).map(|row| row.document.clone());
+        let document = |place: &Place| {
+            let document = &self.rows.get(&place.5)?.document;
+            self.accepts(org, request, document).then(|| document.clone())
+        };
         let limit = request.limit.saturating_add(1);
         match request.order {
             Order::Asc => places.filter_map(document).take(limit).collect(),
@@ -64,23 +73,32 @@ impl Tables {
         }
     }
 
+    fn accepts(&self, org: &Organization, request: &ListRequest, document: &Document) -> bool {
+        let has_child = |kind, tag: &str| -> Result<bool, Infallible> {
+            let parent = Some(document.id.clone());
+            let place = |end| (org.clone(), kind, parent.clone(), Some(tag.to_owned()), end, end);
+            Ok(self.lists.range(place(i64::MIN)..=place(i64::MAX)).next().is_some())
+        };
+        request.accepts(document, has_child).unwrap_or_else(|never| match never {})
+    }
+
     /// Does one step of a batch, or changes nothing.
     pub(super) fn apply(
         &mut self,
         org: &Organization,
         step: Operation,
-        undo: &mut Undo,
+        undo: &mut Vec<Old>,
     ) -> Result<(), StoreError> {
         match step {
             Operation::Put(put) => return self.put(org, put, undo),
             Operation::Delete(kind, id) => {
                 let seq = self.require(org, kind, id)?;
-                undo.push((seq, self.replace(seq, None)));
+                undo.push(Old::Row(seq, self.replace(seq, None)));
             }
             Operation::DeleteTree(kind, id) => {
                 let root = self.require(org, kind, id)?;
                 for seq in self.tree(org, root) {
-                    undo.push((seq, self.replace(seq, None)));
+                    undo.push(Old::Row(seq, self.replace(seq, None)));
                 }
             }
             Operation::Require(kind, id) => drop(self.require(org, kind, id)?),
@@ -89,11 +107,27 @@ impl Tables {
                 Expect::Version(version).check(kind, &id, stored)?;
             }
             Operation::RequireUnlocked(lock) => self.require_unlocked(org, &lock, None)?,
+            Operation::Add(name, delta) => {
+                let old = self.counter(org, &name);
+                self.set_counter(org, &name, old.saturating_add(delta));
+                undo.push(Old::Counter(name, old));
+            }
+            Operation::DropCounters(prefix) => {
+                for (name, old) in self.counters(org, &prefix).collect::<Vec<_>>() {
+                    self.set_counter(org, &name, 0);
+                    undo.push(Old::Counter(name, old));
+                }
+            }
+            Operation::RequireAtMost(counter, limit) => {
+                if self.counter(org, &counter) > limit {
+                    return Err(StoreError::OverLimit { counter, limit });
+                }
+            }
         }
         Ok(())
     }
 
-    fn put(&mut self, org: &Organization, put: Put, undo: &mut Undo) -> Result<(), StoreError> {
+    fn put(&mut self, org: &Organization, put: Put, undo: &mut Vec<Old>) -> Result<(), StoreError> {
         let found = self.find(org, put.kind, &put.id);
         let (version, fence) = found.map_or((0, 0), |(_, row)| (row.document.version, row.document.fence));
         put.expect.check(put.kind, &put.id, found.map(|_| version))?;
@@ -114,7 +148,7 @@ impl Tables {
             due_at: put.due_at,
         };
         let row = Row { organization: org.clone(), document, tag: put.tag, lock: put.lock };
-        undo.push((seq, self.replace(seq, Some(row))));
+        undo.push(Old::Row(seq, self.replace(seq, Some(row))));
         Ok(())
     }
 
@@ -138,7 +172,7 @@ impl Tables {
         let mut tree = BTreeSet::from([root]);
         let mut unseen = vec![root];
         while let Some(parent) = unseen.pop().and_then(|seq| self.rows.get(&seq)) {
-            for kind in Kind::ALL {
+            for kind in Kind::ALL.iter().filter(|_| parent.document.kind.has_children()) {
                 let place = |end| (org.clone(), *kind, Some(parent.document.id.clone()), None, end, end);
                 let children = self.lists.range(place(i64::MIN)..=place(i64::MAX)).map(|place| place.5);
                 unseen.extend(children.filter(|child| tree.insert(*child)));
@@ -183,6 +217,32 @@ impl Tables {
     pub(super) fn next_due(&self, kind: Kind) -> Option<i64> {
         let mut due = self.due.range((kind, i64::MIN, i64::MIN)..=(kind, i64::MAX, i64::MAX));
         due.next().map(|(_, due_at, _)| *due_at)
+    }
+
+    pub(super) fn counters(&self, org: &Organization, prefix: &str) -> impl Iterator<Item = (String, i64)> {
+        let named = self.counters.range((org.clone(), prefix.to_owned())..);
+        named
+            .take_while(move |((owner, name), _)| owner == org && name.starts_with(prefix))
+            .map(|((_, name), value)| (name.clone(), *value))
+    }
+
+    fn counter(&self, org: &Organization, name: &str) -> i64 {
+        self.counters.get(&(org.clone(), name.to_owned())).copied().unwrap_or_default()
+    }
+
+    fn set_counter(&mut self, org: &Organization, name: &str, value: i64) {
+        let key = (org.clone(), name.to_owned());
+        match value {
+            0 => self.counters.remove(&key),
+            value => self.counters.insert(key, value),
+        };
+    }
+
+    pub(super) fn restore(&mut self, org: &Organization, old: Old) {
+        match old {
+            Old::Row(seq, row) => drop(self.replace(seq, row)),
+            Old::Counter(name, value) => self.set_counter(org, &name, value),
+        }
     }
 
     /// Puts `row` in the place of what was there, indexes and all, and returns that.

@@ -1,4 +1,4 @@
-use crate::{BoxError, StoreError};
+use crate::{BoxError, StoreError, disk::disk_error};
 
 /// A [`StoreError`] that `?` makes of other libraries' errors, which the public type must not name.
 #[derive(Debug)]
@@ -26,4 +26,21 @@ macro_rules! backend_errors {
     )*};
 }
 
-backend_errors!(rusqlite::Error, std::io::Error, tokio::task::JoinError, &str, BoxError);
+backend_errors!(tokio::task::JoinError, &str, BoxError);
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self(disk_error("sqlite", error))
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        let full = error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull);
+        Self(if full {
+            StoreError::NoSpace(error.into())
+        } else {
+            StoreError::Backend("sqlite", error.into())
+        })
+    }
+}

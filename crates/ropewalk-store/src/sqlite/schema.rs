@@ -4,7 +4,8 @@ use super::Failure;
 use crate::StoreError;
 
 /// What each version adds to the one before. Released steps are never edited: a change is a new step.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE object (
         seq        INTEGER PRIMARY KEY, -- given at the first put
         org        TEXT NOT NULL,
@@ -26,7 +27,26 @@ const STEPS: &[&str] = &["
     CREATE INDEX object_tag ON object (org, kind, parent, tag, created_at, place) WHERE tag IS NOT NULL;
     CREATE UNIQUE INDEX object_lock ON object (org, lock) WHERE lock IS NOT NULL;
     CREATE INDEX object_due ON object (kind, due_at) WHERE due_at IS NOT NULL;
-"];
+",
+    "
+    CREATE TABLE counter (
+        org   TEXT NOT NULL,
+        name  TEXT NOT NULL,
+        value INTEGER NOT NULL, -- never 0
+        PRIMARY KEY (org, name)
+    ) STRICT, WITHOUT ROWID;
+",
+];
+
+/// Whether the file lacks steps.
+pub(super) fn is_old(connection: &Connection) -> Result<bool, Failure> {
+    Ok(version(connection)? < STEPS.len())
+}
+
+fn version(connection: &Connection) -> Result<usize, Failure> {
+    let found = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+    Ok(usize::try_from(found).unwrap_or(usize::MAX))
+}
 
 /// Brings the file to the newest schema, each step in a transaction of its own.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
@@ -35,8 +55,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Failure> {
     if mode != "wal" {
         return Err("the file system of the folder cannot hold a write-ahead log".into());
     }
-    let found = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
-    let found = usize::try_from(found).unwrap_or(usize::MAX);
+    let found = version(connection)?;
     if found > STEPS.len() {
         return Err(StoreError::TooNew { found, known: STEPS.len() }.into());
     }
@@ -54,6 +73,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn data_of_the_first_release_is_brought_up_to_date() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = Connection::open(folder.path().join("test.db")).unwrap();
+        connection.execute_batch(STEPS[0]).unwrap();
+        let insert = "INSERT INTO object (org, kind, id, created_at, version, fence, body) VALUES ('a', 'run', 'b', 1, 1, 0, x'')";
+        connection.execute_batch(insert).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        assert!(is_old(&connection).unwrap());
+        migrate(&mut connection).unwrap();
+        assert!(!is_old(&connection).unwrap());
+        connection.execute_batch("INSERT INTO counter VALUES ('a', 'b', 1)").unwrap();
+        let objects: i64 = connection.query_row("SELECT count(*) FROM object", [], |row| row.get(0)).unwrap();
+        assert_eq!(objects, 1);
+    }
+
+    #[test]
     fn data_of_a_newer_release_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let mut connection = Connection::open(folder.path().join("test.db")).unwrap();
@@ -61,6 +96,6 @@ mod tests {
         migrate(&mut connection).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         let Err(Failure(error)) = migrate(&mut connection) else { panic!("a newer schema was taken") };
-        assert_eq!(error.to_string(), "the data has schema 99, this build knows schemas up to 1");
+        assert_eq!(error.to_string(), "the data has schema 99, this build knows schemas up to 2");
     }
 }

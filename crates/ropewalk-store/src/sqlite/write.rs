@@ -1,7 +1,7 @@
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::{
-    Failure,
+    Failure, counters,
     read::{COLUMNS, document},
 };
 use crate::{Document, Expect, Kind, Lease, Operation, Organization, Put, StoreError};
@@ -65,6 +65,9 @@ fn apply(connection: &Connection, org: &Organization, step: &Operation) -> Resul
             Ok(Expect::Version(*version).check(*kind, id, stored.map(|stored| stored as u64))?)
         }
         Operation::RequireUnlocked(lock) => require_unlocked(connection, org, lock, None),
+        Operation::Add(name, delta) => counters::add(connection, org, name, *delta),
+        Operation::DropCounters(prefix) => counters::remove(connection, org, prefix),
+        Operation::RequireAtMost(name, limit) => counters::require_at_most(connection, org, name, *limit),
     }
 }
 
@@ -148,13 +151,18 @@ fn require_unlocked(
 
 /// Naming all the kinds lets the walk use the index of lists.
 fn delete_tree_sql() -> String {
-    let kinds = Kind::ALL.iter().map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ");
+    let words = |kinds: &mut dyn Iterator<Item = &Kind>| {
+        kinds.map(|kind| format!("'{kind}'")).collect::<Vec<_>>().join(", ")
+    };
+    let kinds = words(&mut Kind::ALL.iter());
+    let parents = words(&mut Kind::ALL.iter().filter(|kind| kind.has_children()));
     format!(
-        "WITH RECURSIVE tree (seq, id) AS (
-             SELECT seq, id FROM object WHERE org = ?1 AND kind = ?2 AND id = ?3
+        "WITH RECURSIVE tree (seq, id, kind) AS (
+             SELECT seq, id, kind FROM object WHERE org = ?1 AND kind = ?2 AND id = ?3
              UNION
-             SELECT child.seq, child.id FROM tree CROSS JOIN object AS child
-             WHERE child.org = ?1 AND child.kind IN ({kinds}) AND child.parent = tree.id
+             SELECT child.seq, child.id, child.kind FROM tree CROSS JOIN object AS child
+             WHERE tree.kind IN ({parents})
+             AND child.org = ?1 AND child.kind IN ({kinds}) AND child.parent = tree.id
          )
          DELETE FROM object WHERE seq IN (SELECT seq FROM tree)"
     )

@@ -40,8 +40,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Holds `lock` until the connection is closed.
-    pub(super) fn start(connection: Connection, lock: File) -> Result<Self, Failure> {
+    /// Holds `lock`, if there is one, until the connection is closed.
+    pub(super) fn start(connection: Connection, lock: Option<File>) -> Result<Self, Failure> {
         let (sender, jobs) = mpsc::channel(QUEUE);
         let run = move || {
             run(connection, jobs);

@@ -1,6 +1,7 @@
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use ropewalk_store::{
-    Batch, Claim, Durability, Expect, Kind, Lease, ListRequest, Operation, Organization, Put, Store,
+    Batch, Claim, Durability, Expect, Kind, Lease, ListFilter, ListRequest, Operation, Organization, Put,
+    Store,
 };
 use ropewalk_types::Order;
 
@@ -13,6 +14,7 @@ enum Call {
     Claim(Kind, i64, i64, usize),
     Renew(Vec<(Kind, String, u64, u64)>, i64),
     NextDue(Kind),
+    Counters(String),
 }
 
 /// Few names, so that calls meet.
@@ -32,11 +34,32 @@ fn put() -> impl Strategy<Value = Put> {
     ];
     let names = (name(), option::of(name()), option::weighted(0.3, name()), option::weighted(0.3, name()));
     let numbers = (0..3_i64, option::weighted(0.4, 0..6_i64), option::weighted(0.2, 0..3_u64));
-    let put = (kind(), names, numbers, any::<Vec<u8>>(), option::of(any::<Vec<u8>>()), expect);
+    let put = (kind(), names, numbers, body(), option::of(any::<Vec<u8>>()), expect);
     put.prop_map(|(kind, (id, parent, tag, lock), (created_at, due_at, fence), body, state, expect)| {
         let put = Put::new(kind, id, created_at, body).due_at(due_at).fence(fence).expect(expect);
         Put { parent, tag, lock, state: state.map(Into::into), ..put }
     })
+}
+
+/// Some begin with others.
+fn counter() -> impl Strategy<Value = String> {
+    select(vec!["", "a", "ab", "a/", "b\u{10ffff}"]).prop_map(str::to_owned)
+}
+
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        any::<Vec<u8>>(),
+        name().prop_map(|value| format!(r#"{{"a":{{"b":"{value}"}}}}"#).into_bytes())
+    ]
+}
+
+fn filter() -> impl Strategy<Value = ListFilter> {
+    prop_oneof![
+        (-1..4_i64).prop_map(ListFilter::CreatedFrom),
+        (-1..4_i64).prop_map(ListFilter::CreatedUntil),
+        name().prop_map(|value| ListFilter::text(["a", "b"], value)),
+        (kind(), name()).prop_map(|(kind, tag)| ListFilter::child(kind, tag)),
+    ]
 }
 
 fn step() -> impl Strategy<Value = Operation> {
@@ -47,15 +70,19 @@ fn step() -> impl Strategy<Value = Operation> {
         1 => (kind(), name()).prop_map(|(kind, id)| Operation::Require(kind, id)),
         1 => (kind(), name(), 0..3_u64).prop_map(|(kind, id, version)| Operation::RequireVersion(kind, id, version)),
         1 => name().prop_map(Operation::RequireUnlocked),
+        2 => (counter(), -2..3_i64).prop_map(|(name, delta)| Operation::Add(name, delta)),
+        1 => counter().prop_map(Operation::DropCounters),
+        1 => (counter(), 0..4_i64).prop_map(|(name, limit)| Operation::RequireAtMost(name, limit)),
     ]
 }
 
 fn list() -> impl Strategy<Value = ListRequest> {
-    let filter = (kind(), option::of(name()), option::weighted(0.3, name()));
+    let list = (kind(), option::of(name()), option::weighted(0.3, name()));
     let cut = (0..4_usize, any::<bool>(), option::weighted(0.4, name()), option::weighted(0.3, name()));
-    (filter, cut).prop_map(|((kind, parent, tag), (limit, newest_first, after, before))| {
+    let filters = vec(filter(), 0..3);
+    (list, cut, filters).prop_map(|((kind, parent, tag), (limit, newest_first, after, before), filters)| {
         let order = if newest_first { Order::Desc } else { Order::Asc };
-        ListRequest { kind, parent, tag, limit, order, after, before }
+        ListRequest { kind, parent, tag, limit, order, after, before, filters }
     })
 }
 
@@ -69,6 +96,7 @@ fn call() -> impl Strategy<Value = Call> {
         1 => (kind(), 0..9_i64, 0..9_i64, 0..4_usize).prop_map(|(k, now, until, limit)| Call::Claim(k, now, until, limit)),
         1 => (vec(lease, 0..4), 0..9_i64).prop_map(|(leases, until)| Call::Renew(leases, until)),
         1 => kind().prop_map(Call::NextDue),
+        1 => counter().prop_map(Call::Counters),
     ]
 }
 
@@ -97,6 +125,7 @@ async fn answer(store: &Store, org: &str, call: Call) -> String {
             format!("{:?}", store.renew(&leases, until).await)
         }
         Call::NextDue(kind) => format!("{:?}", store.next_due(kind).await),
+        Call::Counters(prefix) => format!("{:?}", scope.counters(&prefix).await),
     }
 }
 
@@ -118,15 +147,15 @@ proptest! {
         })?;
     }
 
-    /// A page is the list, cut at its cursors and its limit.
+    /// A page is the list, cut at its cursors, sifted, and cut at its limit.
     #[test]
     fn a_page_is_a_cut_of_the_list(
         times in vec(0..4_i64, 1..12), request in list(), after in option::of(any::<prop::sample::Index>()),
         before in option::of(any::<prop::sample::Index>()),
     ) {
-        let mut rows: Vec<_> = times.iter().enumerate().map(|(n, time)| (*time, n, n.to_string())).collect();
+        let mut rows: Vec<_> = times.iter().enumerate().map(|(n, time)| (*time, n, char::from(b'a' + n as u8).to_string())).collect();
         let batch = rows.iter().fold(Batch::new(), |batch, (time, _, id)| {
-            batch.put(Put::new(Kind::Thread, id.as_str(), *time, "{}"))
+            batch.put(Put::new(Kind::Thread, id.as_str(), *time, format!(r#"{{"a":{{"b":"{id}"}}}}"#)))
         });
         rows.sort();
         if request.order == Order::Desc {
@@ -137,7 +166,14 @@ proptest! {
         let request = ListRequest {
             kind: Kind::Thread, parent: None, tag: None, after: after.map(id), before: before.map(id), ..request
         };
-        let wanted = rows.get(after.map_or(0, |at| at + 1)..before.unwrap_or(rows.len())).unwrap_or_default();
+        let passes = |(time, _, id): &&(i64, usize, String)| request.filters.iter().all(|filter| match filter {
+            ListFilter::CreatedFrom(from) => time >= from,
+            ListFilter::CreatedUntil(until) => time <= until,
+            ListFilter::Text { value, .. } => value == id,
+            ListFilter::Child { .. } => false,
+        });
+        let cut = rows.get(after.map_or(0, |at| at + 1)..before.unwrap_or(rows.len())).unwrap_or_default();
+        let wanted: Vec<_> = cut.iter().filter(passes).collect();
         let store = Store::in_memory();
         let scope = store.scope(Organization::new("rope"));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -3,7 +3,9 @@ use std::{sync::Arc, time::Duration};
 use ropewalk::{
     Client, CreateAssistant, CreateMessage, CreateRun, CreateThread, Embedded, Event, ListQuery, Order,
     Registry, RunStatus, Runtime, RuntimeOptions, ScriptedModel, StepDetails, ToolCallRecord, ToolDriver,
-    Value, json, serve, store::Store, tool,
+    Value, json, serve,
+    store::{Blobs, Store},
+    tool,
 };
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -72,7 +74,12 @@ async fn a_conversation_in_process() {
 async fn the_same_conversation_over_http() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let runtime = Runtime::new(Store::in_memory(), Arc::new(ScriptedModel::new()), RuntimeOptions::default());
+    let runtime = Runtime::new(
+        Store::in_memory(),
+        Blobs::in_memory(),
+        Arc::new(ScriptedModel::new()),
+        RuntimeOptions::default(),
+    );
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async { stopped.await.unwrap_or_default() };
     let server = tokio::spawn(serve(listener, runtime, stopped, Duration::from_secs(5)));

@@ -12,8 +12,7 @@ fn writer() -> (TempDir, Writer) {
     let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let connection = connect(&folder.path().join("test.db"), access).unwrap();
     connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE number (value INTEGER)").unwrap();
-    let lock = File::create(folder.path().join("test.lock")).unwrap();
-    let writer = Writer::start(connection, lock).unwrap();
+    let writer = Writer::start(connection, None).unwrap();
     (folder, writer)
 }
 

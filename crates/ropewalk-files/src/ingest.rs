@@ -1,0 +1,149 @@
+//! How a file gets into a vector store: read, cut, indexed.
+
+use ropewalk_search::{Chunker, IndexedFile, extract};
+use ropewalk_store::{Claim, Document, Scope, StoreError};
+use ropewalk_types::{
+    ChunkingStrategy, ChunkingStrategyParam, File, FileId, StaticChunking, VectorStoreFile,
+    VectorStoreFileError, VectorStoreFileErrorCode, VectorStoreFileStatus,
+};
+use tokio::{task::spawn_blocking, time::interval};
+
+use crate::{FileError, Library, record::PlaceState, search::collection, worker::LEASE};
+
+/// How often a file is tried whose ingestion never came to an end: one that takes the process with it must not do so
+/// for ever.
+const MOST_TRIES: u32 = 5;
+
+/// Why a file cannot be taken in, as its `last_error` says it.
+fn refusal(code: VectorStoreFileErrorCode, message: impl Into<String>) -> VectorStoreFileError {
+    VectorStoreFileError { code, message: message.into() }
+}
+
+impl Library {
+    /// Takes in the file of a claimed place. What fails for reasons of the server falls due again.
+    pub(crate) async fn take_in(&self, claim: Claim) {
+        let id = claim.document.id.clone();
+        let renewal = async {
+            let mut tick = interval(LEASE / 3);
+            loop {
+                tick.tick().await;
+                let until = self
+                    .0
+                    .clock
+                    .now_ms()
+                    .saturating_add(i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX));
+                if !matches!(self.0.store.renew(&[claim.lease()], until).await.as_deref(), Ok([true])) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            // Whoever changed the place takes it in anew.
+            () = renewal => tracing::debug!(place = id, "no longer ours to take in"),
+            done = self.take_in_claimed(&claim.scope, &claim.document) => match done {
+                Ok(()) => tracing::debug!(place = id, "taken in"),
+                Err(FileError::Store(StoreError::Conflict { .. } | StoreError::Missing { .. })) => {}
+                Err(error) => {
+                    tracing::error!(place = id, error = &error as &dyn std::error::Error, "file not taken in");
+                }
+            },
+        }
+    }
+
+    async fn take_in_claimed(&self, scope: &Scope, document: &Document) -> Result<(), FileError> {
+        let mut file: VectorStoreFile = document.decode()?;
+        let mut state: PlaceState = document.decode_state()?.unwrap_or_default();
+        if file.status != VectorStoreFileStatus::InProgress {
+            return Ok(());
+        }
+        // The fence counts the claims.
+        state.tries = u32::try_from(document.fence).unwrap_or(u32::MAX);
+        let done = if state.tries > MOST_TRIES {
+            Err(refusal(
+                VectorStoreFileErrorCode::ServerError,
+                "The file could not be taken in; several tries failed.",
+            ))
+        } else {
+            self.index(scope, &file, &state).await?
+        };
+        match done {
+            Ok(bytes) => {
+                file.status = VectorStoreFileStatus::Completed;
+                file.usage_bytes = bytes;
+            }
+            Err(error) => {
+                file.status = VectorStoreFileStatus::Failed;
+                file.last_error = Some(error);
+            }
+        }
+        self.settle(scope, document, &file, &state).await
+    }
+
+    /// Hands the file's chunks to the search engine; gives their bytes.
+    async fn index(
+        &self,
+        scope: &Scope,
+        file: &VectorStoreFile,
+        state: &PlaceState,
+    ) -> Result<Result<u64, VectorStoreFileError>, FileError> {
+        let text = match self.text_of(scope, &file.id).await {
+            Err(FileError::NoFile(_)) => {
+                let gone = "The file was deleted before it could be taken in.";
+                return Ok(Err(refusal(VectorStoreFileErrorCode::InvalidFile, gone)));
+            }
+            read => read?,
+        };
+        let text = match text {
+            Ok(text) => text,
+            Err(error) => return Ok(Err(error)),
+        };
+        let window = match file.chunking_strategy {
+            Some(ChunkingStrategy::Static { window }) => window,
+            _ => ChunkingStrategyParam::Auto.window(),
+        };
+        let Ok(chunks) = spawn_blocking(move || cut(&text, window)).await else {
+            return Ok(Err(refusal(
+                VectorStoreFileErrorCode::ServerError,
+                "The file could not be cut into chunks.",
+            )));
+        };
+        let bytes = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        let indexed = IndexedFile::new(file.id.clone(), &state.filename, chunks)
+            .attributes(file.attributes.clone().unwrap_or_default());
+        self.0.engine.index(&collection(scope, &file.vector_store_id), indexed).await?;
+        Ok(Ok(bytes))
+    }
+
+    /// The text of a file, or why it has none.
+    pub(crate) async fn text_of(
+        &self,
+        scope: &Scope,
+        id: &FileId,
+    ) -> Result<Result<String, VectorStoreFileError>, FileError> {
+        let file: File = self.file(scope, id).await?.decode()?;
+        let too_large = || {
+            refusal(
+                VectorStoreFileErrorCode::InvalidFile,
+                "The file could not be parsed because it is too large.",
+            )
+        };
+        if file.bytes > self.0.options.max_ingested_bytes {
+            return Ok(Err(too_large()));
+        }
+        let (_, reader) = self.read(scope, id).await?;
+        let bytes = reader.into_bytes().await?;
+        let extracted = spawn_blocking(move || extract(&file.filename, &bytes)).await;
+        Ok(match extracted {
+            Ok(Ok(text)) => Ok(text),
+            Ok(Err(error)) => Err(error.into()),
+            // Extraction reads bytes of strangers: a bug in it is the file's misfortune, not the server's.
+            Err(_) => Err(refusal(VectorStoreFileErrorCode::InvalidFile, "The file could not be parsed.")),
+        })
+    }
+}
+
+fn cut(text: &str, window: StaticChunking) -> Vec<String> {
+    // Requests are held to the bounds of chunks; a store that holds others gets the default.
+    let chunker = Chunker::new(window).unwrap_or_default();
+    chunker.chunks(text).map(str::to_owned).collect()
+}

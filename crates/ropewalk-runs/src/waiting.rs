@@ -1,0 +1,91 @@
+//! A run that waits for its thread, until it is its turn.
+
+use std::time::Duration;
+
+use ropewalk_store::StoreError;
+use ropewalk_types::RunStatus;
+use tokio::time::{sleep, sleep_until};
+
+use crate::{
+    RunError,
+    execution::Execution,
+    line::{self, Place},
+    machine::{Effects, Input},
+};
+
+/// How often a run that waits looks for itself, in case that the run ahead was driven by another process.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+impl Execution {
+    /// Whether the run stands in the line of its thread.
+    pub(crate) fn waits(&self) -> bool {
+        self.machine.state().waiting.is_some() && self.machine.run().status == RunStatus::Queued
+    }
+
+    /// Where the run stands in the line, as long as the store has it there.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let rank = self.waiting?;
+        Some(Place { rank, run: self.machine.run().id.clone() })
+    }
+
+    /// Whether the run keeps its place with what is stored next.
+    pub(crate) fn stays_in_line(&self) -> bool {
+        self.machine.state().waiting.is_some() && !self.machine.run().status.is_terminal()
+    }
+
+    /// Tells whoever has to do with the run what was just stored of it.
+    pub(crate) fn tell_others(&mut self, effects: &Effects) {
+        if !effects.run_changed {
+            return;
+        }
+        if !self.stays_in_line() {
+            self.waiting = None;
+        }
+        let run = self.machine.run();
+        self.shared.watchers.tell(&run.id);
+        if run.status.is_terminal() {
+            self.shared.lines.call(self.scope.organization(), &run.thread_id);
+        }
+    }
+
+    /// Waits until the thread is the run's, or the run is over without it; gives what to hand to the machine.
+    pub(crate) async fn wait_turn(&mut self) -> Result<Input, RunError> {
+        let (live, lines) = (self.live.clone(), self.shared.lines.clone());
+        let thread = self.machine.run().thread_id.clone();
+        let Some(place) = self.place() else { return Ok(Input::Claimed) };
+        let standing = lines.stand((self.scope.organization().clone(), thread.clone()), place.clone());
+        let (deadline, stopping) = (self.deadline(), self.shared.stopping.clone());
+        loop {
+            let first = line::waiting(&self.scope, &thread).await?.into_iter().next();
+            if first.is_none_or(|first| first == place) && self.enter().await? {
+                return Ok(Input::Claimed);
+            }
+            tokio::select! {
+                biased;
+                () = live.poke.notified() => {
+                    if let Some(input) = self.look_again().await? {
+                        return Ok(input);
+                    }
+                }
+                () = sleep_until(deadline) => return Ok(Input::DeadlinePassed),
+                () = stopping.cancelled() => return Err(RunError::Lost),
+                () = standing.called() => {}
+                () = sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+
+    /// Takes the thread's lock and leaves the line; `false` if the lock is not free.
+    async fn enter(&mut self) -> Result<bool, RunError> {
+        let mut effects = Effects { run_changed: true, ..Effects::default() };
+        let rank = self.machine.state_mut().waiting.take();
+        match self.commit(&mut effects).await {
+            Ok(()) => Ok(true),
+            Err(RunError::Store(StoreError::Locked { .. })) => {
+                self.machine.state_mut().waiting = rank;
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
