@@ -1,38 +1,21 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
+import contract
 import httpx
 import pytest
 import wire
-from openai import OpenAI
-from ropewalk import Ropewalk
-from upstream import Upstream
+from openai import DefaultHttpxClient, OpenAI
+from ropewalk import KEY, OTHER_KEY, Ropewalk
 
-KEY = "sk-org-a-0123456789abcdef"
-OTHER_KEY = "sk-org-b-0123456789abcdef"
-KEYS = {KEY: "org-a", OTHER_KEY: "org-b"}
+pytest_plugins = ["servers"]
 
 
 def connect(server: Ropewalk, key: str = KEY) -> OpenAI:
     """The SDK, set up as its users do; what fails is not tried again, so that a test sees it."""
-    return OpenAI(base_url=server.base_url, api_key=key, max_retries=0)
-
-
-@pytest.fixture(scope="session")
-def upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.stop()
-
-
-@pytest.fixture(scope="session")
-def server(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ropewalk]:
-    """A server with two organisations, whose models are those of `upstream`."""
-    server = Ropewalk(tmp_path_factory.mktemp("server"), *upstream.flags, keys=KEYS).start()
-    yield server
-    assert server.stop() == 0
+    http = DefaultHttpxClient(event_hooks=contract.hooks(server.base_url))
+    return OpenAI(base_url=server.base_url, api_key=key, max_retries=0, http_client=http)
 
 
 @pytest.fixture(scope="session")
@@ -55,25 +38,7 @@ def http(server: Ropewalk) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def plain_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenAI]:
-    """A server with neither keys nor an upstream: any key will do, and a script answers."""
-    server = Ropewalk(tmp_path_factory.mktemp("plain")).start()
-    with connect(server, "sk-anything") as client:
+def plain_client(plain_server: Ropewalk) -> Iterator[OpenAI]:
+    """The server without keys, seen by anybody."""
+    with connect(plain_server, "sk-anything") as client:
         yield client
-    assert server.stop() == 0
-
-
-@pytest.fixture
-def new_server(upstream: Upstream, tmp_path: Path) -> Iterator[Callable[..., Ropewalk]]:
-    """Makes servers of one test's own."""
-    servers: list[Ropewalk] = []
-
-    def start(*flags: str) -> Ropewalk:
-        folder = tmp_path / str(len(servers))
-        folder.mkdir()
-        servers.append(Ropewalk(folder, *upstream.flags, *flags, keys=KEYS).start())
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.kill()

@@ -7,9 +7,8 @@ from typing import Any
 import httpx
 import pytest
 from agents import assistant, thread
-from conftest import KEY
 from openai import AuthenticationError, NotFoundError, OpenAI
-from ropewalk import Ropewalk
+from ropewalk import KEY, Ropewalk
 from upstream import Upstream, says
 from wire import BETA, error
 

@@ -170,7 +170,9 @@ def test_a_thread_is_remembered_from_run_to_run(client: OpenAI, upstream: Upstre
         client.beta.threads.messages.create(thread.id, role="user", content=greeting)
         run = client.beta.threads.runs.create_and_poll(thread_id=thread.id, assistant_id=clerk.id)
         assert run.status == "completed"
-    shown = upstream.requests[model][-1]["messages"]
+    asked = upstream.requests[model][-1]
+    assert asked["stream"] and asked["stream_options"] == {"include_usage": True}
+    shown = asked["messages"]
     assert [(message["role"], message["content"]) for message in shown] == [
         ("system", clerk.instructions),
         ("user", "Good morning."),

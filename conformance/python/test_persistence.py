@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 from agents import QUOTE, TERMINAL, assistant, finished, outputs_for, settled, texts, thread
-from conftest import KEY, connect
+from conftest import connect
 from openai import OpenAI
-from ropewalk import Ropewalk
+from ropewalk import KEY, Ropewalk
 from upstream import Upstream, calls, hangs, says
 from wire import connect as connect_wire
 

@@ -2,16 +2,26 @@
 
 A test hands its turns to `Upstream.model`, which gives back a model's name: requests for that model play them in order.
 So one server serves all tests, and each has its own script.
+
+Tests in other languages run this file, read its address from the first line that it prints, and speak to it over HTTP:
+`POST /models` with turns as JSON, the fields of `Turn`, gives a model's name; `GET /requests/NAME` what that model was
+asked; `GET /dropped/NAME` waits until the server lets go of its answer that hangs. It ends with its standard input.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import sys
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+
+DROP_SECONDS = 10
 
 
 @dataclass
@@ -69,7 +79,8 @@ class Upstream:
 
     def __init__(self) -> None:
         self.requests: dict[str, list[dict[str, Any]]] = {}
-        self._scripts: dict[str, list[Turn]] = {}
+        self._scripts: dict[str, list[Turn | Callable[[dict[str, Any]], Turn]]] = {}
+        self._played: dict[str, list[Turn]] = {}
         self._numbers = itertools.count(1)
         upstream = self
 
@@ -79,13 +90,17 @@ class Upstream:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        self.flags = ["--upstream", f"http://127.0.0.1:{self._server.server_port}/v1", "--upstream-key", self.KEY]
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.flags = ["--upstream", f"{self.url}/v1", "--upstream-key", self.KEY]
 
-    def model(self, *turns: Turn) -> str:
-        """A new model that plays `turns`, and remembers what it was asked in `requests`."""
+    def model(self, *turns: Turn | Callable[[dict[str, Any]], Turn]) -> str:
+        """A new model that plays `turns`, and remembers what it was asked in `requests`.
+
+        A turn that depends on what is asked is a function of the request.
+        """
         name = f"played-{next(self._numbers)}"
         self._scripts[name] = list(turns)
-        self.requests[name] = []
+        self.requests[name], self._played[name] = [], []
         return name
 
     def models(self) -> list[str]:
@@ -97,7 +112,19 @@ class Upstream:
             return refuses(404, f"no such model: {name}", "model_not_found")
         self.requests[name].append(request)
         script = self._scripts[name]
-        return script.pop(0) if script else refuses(400, "the script has no turn left")
+        turn = script.pop(0) if script else refuses(400, "the script has no turn left")
+        turn = turn if isinstance(turn, Turn) else turn(request)
+        self._played[name].append(turn)
+        return turn
+
+    def dropped(self, name: str) -> bool:
+        """Whether the server let go of an answer that hangs; waits for it, but not for ever."""
+        end = time.monotonic() + DROP_SECONDS
+        while time.monotonic() < end:
+            hanging = [turn for turn in self._played[name] if turn.hangs]
+            if hanging and hanging[-1].dropped.wait(0.02):
+                return True
+        return False
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -110,6 +137,11 @@ class _Handler(BaseHTTPRequestHandler):
     script: Upstream
 
     def do_GET(self) -> None:
+        _, section, name = (self.path + "/").split("/")[:3]
+        if section == "requests":
+            return self._json(200, self.script.requests[name])
+        if section == "dropped":
+            return self._json(200, self.script.dropped(name))
         listed = [{"id": name, "object": "model", "created": 1, "owned_by": "tests"} for name in self.script.models()]
         if self.path == "/v1/models":
             return self._json(200, {"object": "list", "data": listed})
@@ -120,11 +152,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if self.path == "/models":
+            return self._json(200, self.script.model(*[Turn(**turn) for turn in request]))
         assert self.path == "/v1/chat/completions", self.path
         assert self.headers["authorization"] == f"Bearer {Upstream.KEY}"
         turn = self.script.take(request)
         if turn.body is not None:
             return self._json(turn.status, turn.body, turn.headers)
+        if not request.get("stream"):
+            return self._json(200, _whole(turn, request, self._id(request)))
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
@@ -136,7 +172,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _play(self, turn: Turn, request: dict[str, Any]) -> None:
-        assert request["stream"] and request["stream_options"] == {"include_usage": True}
         self._chunk(request, [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}])
         for delta in turn.deltas:
             self._chunk(request, [{"index": 0, "delta": delta, "finish_reason": None}])
@@ -149,16 +184,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self._chunk(request, [{"index": 0, "delta": {}, "finish_reason": turn.finish}])
-        if turn.usage:
-            prompt, completion = turn.usage
-            usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-            self._chunk(request, [], usage)
+        if turn.usage and (request.get("stream_options") or {}).get("include_usage"):
+            self._chunk(request, [], _usage(*turn.usage))
         self._write(b"data: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")
 
     def _chunk(self, request: dict[str, Any], choices: list[Any], usage: dict[str, int] | None = None) -> None:
-        chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": request["model"]}
+        chunk = {"id": self._id(request), "object": "chat.completion.chunk", "created": 1, "model": request["model"]}
         self._write(b"data: " + json.dumps({**chunk, "choices": choices, "usage": usage}).encode() + b"\n\n")
+
+    def _id(self, request: dict[str, Any]) -> str:
+        """What the answer to a model's latest request is called."""
+        return f"chatcmpl-{request['model']}-{len(self.script.requests[request['model']])}"
 
     def _write(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
@@ -175,3 +212,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+def _usage(prompt: int, completion: int) -> dict[str, int]:
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def _whole(turn: Turn, request: dict[str, Any], name: str) -> dict[str, Any]:
+    """A turn's text as one answer."""
+    text = "".join(delta.get("content", "") for delta in turn.deltas)
+    message = {"role": "assistant", "content": text, "refusal": None}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": turn.finish}
+    completion = {"id": name, "object": "chat.completion", "created": 1, "model": request["model"]}
+    return {**completion, "choices": [choice], "usage": _usage(*turn.usage) if turn.usage else None}
+
+
+if __name__ == "__main__":
+    started = Upstream()
+    print(started.url, flush=True)
+    sys.stdin.read()

@@ -14,6 +14,10 @@ BINARY = os.environ.get("ROPEWALK_BIN", "target/debug/ropewalk")
 START_SECONDS = 30
 STOP_SECONDS = 30
 
+KEY = "sk-org-a-0123456789abcdef"
+OTHER_KEY = "sk-org-b-0123456789abcdef"
+KEYS = {KEY: "org-a", OTHER_KEY: "org-b"}
+
 
 class Ropewalk:
     """One server over one folder; `start` again after `stop` or `kill` to see what it kept."""
