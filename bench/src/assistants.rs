@@ -21,8 +21,7 @@ pub(crate) async fn run(connection: &mut Connection, assistant: &str) -> anyhow:
     let begun = Instant::now();
     let (path, body) = begin(connection, assistant).await?;
     let (stream, first) = connection.post_stream(&path, &body, DELTA).await?;
-    let end = &stream[stream.len().saturating_sub(4096)..];
-    ensure!(memmem::find(end, b"event: thread.run.completed\n").is_some(), "a run did not complete");
+    completed(&stream[stream.len().saturating_sub(4096)..])?;
     Ok(first - begun)
 }
 
@@ -39,9 +38,34 @@ pub(crate) async fn open(connection: &mut Connection, assistant: &str) -> anyhow
     connection.post_until(&path, &body, DELTA).await
 }
 
+/// Reads an open run to its end; gives the tokens that were read since it was opened.
+pub(crate) async fn finish(connection: &mut Connection) -> anyhow::Result<usize> {
+    let (end, tokens) = connection.drain(DELTA).await?;
+    completed(end)?;
+    Ok(tokens)
+}
+
+/// A new thread.
+pub(crate) async fn create_thread(connection: &mut Connection) -> anyhow::Result<String> {
+    id(connection.post("/v1/threads", "{}").await?)
+}
+
+/// A new message, as it came back.
+pub(crate) async fn create_message<'a>(
+    connection: &'a mut Connection,
+    thread: &str,
+) -> anyhow::Result<&'a [u8]> {
+    connection.post(&format!("/v1/threads/{thread}/messages"), MESSAGE).await
+}
+
+fn completed(end: &[u8]) -> anyhow::Result<()> {
+    ensure!(memmem::find(end, b"event: thread.run.completed\n").is_some(), "a run did not complete");
+    Ok(())
+}
+
 async fn begin(connection: &mut Connection, assistant: &str) -> anyhow::Result<(String, String)> {
-    let thread = id(connection.post("/v1/threads", "{}").await?)?;
-    connection.post(&format!("/v1/threads/{thread}/messages"), MESSAGE).await?;
+    let thread = create_thread(connection).await?;
+    create_message(connection, &thread).await?;
     let body = format!(r#"{{"assistant_id":"{assistant}","stream":true}}"#);
     Ok((format!("/v1/threads/{thread}/runs"), body))
 }

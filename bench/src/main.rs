@@ -1,5 +1,6 @@
 //! Measures `ropewalk serve` beside a bare upstream and a floor, all in one run on one machine; the SSE decoder beside
-//! public ones; memory of open streams; cold start. Prints Markdown for docs/performance.md.
+//! public ones; open streams, pages of long lists, requests that do little, cold start. Prints Markdown for
+//! docs/performance.md.
 //!
 //! All traffic stays on loopback, is bounded in count and time, and every process is ended with this one.
 
@@ -9,10 +10,13 @@ mod connection;
 mod decoders;
 mod disk;
 mod floor;
+mod lists;
 mod load;
 mod open_streams;
 mod report;
+mod requests;
 mod server;
+mod steady_streams;
 mod throughput;
 mod upstream;
 
@@ -62,6 +66,12 @@ struct Extent {
     at_once: &'static [usize],
     /// Streams held open.
     open_streams: usize,
+    /// Streams that bring a token now and then.
+    steady_streams: usize,
+    /// When their memory is looked at, in seconds after all are open.
+    looks: &'static [u64],
+    /// Messages of the long thread.
+    messages: usize,
     /// Starts of the server.
     starts: usize,
     /// One measurement of a decoder.
@@ -75,6 +85,9 @@ impl Extent {
                 window: Duration::from_millis(200),
                 at_once: &[1, 16],
                 open_streams: 100,
+                steady_streams: 100,
+                looks: &[1, 2, 3],
+                messages: 2_000,
                 starts: 2,
                 decoding: Duration::from_millis(10),
             };
@@ -83,6 +96,9 @@ impl Extent {
             window: Duration::from_secs(seconds.max(1)),
             at_once: &[1, 16, 256],
             open_streams: 5_000,
+            steady_streams: 1_000,
+            looks: &[1, 15, 30, 45, 60],
+            messages: 100_000,
             starts: 15,
             decoding: Duration::from_millis(300),
         }
@@ -115,6 +131,9 @@ fn measure(ropewalk: &Path, extent: Extent) -> anyhow::Result<()> {
 async fn measure_all(ropewalk: &Path, extent: Extent) -> anyhow::Result<()> {
     report::throughput(&throughput::measure(ropewalk, extent).await?);
     report::open_streams(&open_streams::measure(ropewalk, extent).await?);
+    report::steady_streams(&steady_streams::measure(ropewalk, extent).await?);
+    report::lists(&lists::measure(ropewalk, extent).await?);
+    report::requests(&requests::measure(ropewalk, extent).await?);
     report::cold_start(&cold_start::measure(ropewalk, extent).await?);
     report::disk(disk::measure()?);
     report::decoders(&decoders::measure(extent)?);

@@ -49,7 +49,8 @@ async fn hold(name: &'static str, server: Server, count: usize) -> anyhow::Resul
     Ok(OpenStreams { server: name, open: held.len(), errors, idle_bytes, open_bytes, answers })
 }
 
-async fn open(address: SocketAddr, assistant: &str, count: usize) -> Vec<Connection> {
+/// Opens runs of `assistant`, each up to its first token; says which failed.
+pub(crate) async fn open(address: SocketAddr, assistant: &str, count: usize) -> Vec<Connection> {
     let one = |_| async move {
         let mut connection = Connection::open(address).await?;
         assistants::open(&mut connection, assistant).await?;

@@ -4,8 +4,14 @@
 use std::time::Duration;
 
 use crate::{
-    cold_start::ColdStart, decoders::Decoded, open_streams::OpenStreams, throughput::Throughput,
-    upstream::TOKENS,
+    cold_start::ColdStart,
+    decoders::Decoded,
+    lists::Lists,
+    open_streams::OpenStreams,
+    requests::Requests,
+    steady_streams::SteadyStreams,
+    throughput::Throughput,
+    upstream::{TICK, TOKENS},
 };
 
 pub(crate) fn throughput(measured: &Throughput) {
@@ -62,6 +68,52 @@ pub(crate) fn open_streams(measured: &[OpenStreams]) {
             if row.answers { "yes" } else { "no" },
             row.errors,
         );
+    }
+}
+
+pub(crate) fn steady_streams(measured: &SteadyStreams) {
+    println!("\n### Steady streams\n");
+    println!(
+        "{} streams at once, a token each {} ms: {:.2} cores busy, {} errors.\n",
+        measured.streams,
+        TICK.as_millis(),
+        measured.cores,
+        measured.errors
+    );
+    println!("| seconds after all were open | memory |");
+    println!("| ---: | ---: |");
+    for &(seconds, bytes) in &measured.memory {
+        println!("| {seconds} | {} |", mebibytes(bytes));
+    }
+    let (ratio, bytes) = measured.growth();
+    println!("\nThe last over the first: {ratio:.3}, which is {:.1} KiB a stream.", bytes / 1024.0);
+}
+
+pub(crate) fn lists(measured: &Lists) {
+    println!("\n### Pages of messages\n");
+    println!("One page at a time over HTTP, medians.\n");
+    println!("| page | of {} messages | of {} | ratio |", measured.short, measured.long);
+    println!("| --- | ---: | ---: | ---: |");
+    for page in &measured.pages {
+        println!(
+            "| {} | {} | {} | {:.2} |",
+            page.what,
+            milliseconds(page.short),
+            milliseconds(page.long),
+            page.long.as_secs_f64() / page.short.as_secs_f64()
+        );
+    }
+}
+
+pub(crate) fn requests(measured: &[Requests]) {
+    println!("\n### Requests\n");
+    println!(
+        "What is asked for needs no work: what is left is HTTP, the key, the checks, one look into the store.\n"
+    );
+    println!("| request | a second | CPU a request |");
+    println!("| --- | ---: | ---: |");
+    for row in measured {
+        println!("| {} | {:.0} | {} |", row.what, row.per_second, microseconds(row.cpu));
     }
 }
 

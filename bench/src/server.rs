@@ -13,19 +13,35 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use ropewalk_store::{Organization, Scope, Store};
 use tempfile::TempDir;
 
 /// What a server writes to its log before its address.
 pub(crate) const LISTENING: &str = "listening on http://";
 /// The key of the one organisation that the server is given.
 pub(crate) const KEY: &str = "sk-bench-0123456789abcdef";
+/// That organisation.
+const ORGANIZATION: &str = "org-bench";
+
+/// How the real server knows who calls.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Keys {
+    /// It does not: all is one organisation's.
+    None,
+    /// By a file that it read when it started.
+    File,
+    /// By what `ropewalk keys` stored, looked up with each request.
+    Stored,
+}
 
 /// A process that is killed when this is dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// A key that opens it.
+    pub(crate) key: String,
     /// What it keeps, gone with it.
-    _folder: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 impl Server {
@@ -42,30 +58,53 @@ impl Server {
         Self::start(&mut command, Some(folder))
     }
 
-    /// The real server in front of `upstream`, at its defaults, with a key file.
+    /// The real server in front of `upstream`, with a key file; all else at its defaults, but for how many streams may be
+    /// open.
     pub(crate) fn ropewalk(program: &Path, upstream: SocketAddr) -> anyhow::Result<Self> {
+        Self::ropewalk_with(Keys::File, program, upstream)
+    }
+
+    /// The same with these keys.
+    pub(crate) fn ropewalk_with(keys: Keys, program: &Path, upstream: SocketAddr) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let keys = folder.path().join("keys.json");
-        fs::write(&keys, format!(r#"{{"keys":[{{"key":"{KEY}","organization":"org-bench"}}]}}"#))?;
         let program =
             program.canonicalize().with_context(|| format!("no server at {}", program.display()))?;
-        let mut command = Command::new(program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--upstream-key", "sk-upstream"]);
-        command.args(["--upstream".as_ref(), format!("http://{upstream}/v1").as_ref() as &OsStr]);
-        command.args([
-            "--api-keys".as_ref(),
-            keys.as_os_str(),
-            "--data-dir".as_ref(),
-            folder.path().as_os_str(),
-        ]);
-        // Settings of whoever measures are not its defaults.
-        command.current_dir(folder.path()).env("NO_COLOR", "1");
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"ROPEWALK_"))
-        {
-            command.env_remove(name);
+        let command = |name: &str| {
+            let mut command = Command::new(&program);
+            command.arg(name);
+            // Settings of whoever measures are not its defaults.
+            command.current_dir(folder.path()).env("NO_COLOR", "1");
+            for (name, _) in
+                std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"ROPEWALK_"))
+            {
+                command.env_remove(name);
+            }
+            command
+        };
+        let mut serve = command("serve");
+        serve.args(["--listen", "127.0.0.1:0", "--upstream-key", "sk-upstream"]);
+        serve.args(["--upstream", &format!("http://{upstream}/v1")]).arg("--data-dir").arg(folder.path());
+        serve.args(["--max-streams", "8192", "--max-streams-per-organization", "8192"]);
+        let mut key = KEY.to_owned();
+        match keys {
+            Keys::None => {}
+            Keys::File => {
+                let file = folder.path().join("keys.json");
+                let known = format!(r#"{{"keys":[{{"key":"{KEY}","organization":"{ORGANIZATION}"}}]}}"#);
+                fs::write(&file, known)?;
+                serve.arg("--api-keys").arg(file);
+            }
+            Keys::Stored => {
+                let mut create = command("keys");
+                create.args(["create", "--organization", ORGANIZATION, "--data-dir"]).arg(folder.path());
+                let created = create.output()?;
+                ensure!(created.status.success(), "no key: {}", String::from_utf8_lossy(&created.stderr));
+                key = String::from_utf8(created.stdout)?.trim().to_owned();
+            }
         }
-        Self::start(&mut command, Some(folder))
+        let mut server = Self::start(&mut serve, Some(folder))?;
+        server.key = key;
+        Ok(server)
     }
 
     fn start(command: &mut Command, folder: Option<TempDir>) -> anyhow::Result<Self> {
@@ -83,9 +122,16 @@ impl Server {
             }
         });
         let address = receiver.recv_timeout(Duration::from_secs(30)).ok().and_then(|text| text.parse().ok());
-        let server = Self { child, address: address.unwrap_or(([127, 0, 0, 1], 0).into()), _folder: folder };
+        let key = KEY.to_owned();
+        let server = Self { child, address: address.unwrap_or(([127, 0, 0, 1], 0).into()), key, folder };
         ensure!(address.is_some(), "a server did not say where it listens");
         Ok(server)
+    }
+
+    /// What the organisation has in the store of the real server, while that runs.
+    pub(crate) fn documents(&self) -> anyhow::Result<Scope> {
+        let folder = self.folder.as_ref().context("the server keeps nothing")?;
+        Ok(Store::sqlite_beside(folder)?.scope(Organization::new(ORGANIZATION)))
     }
 
     /// The CPU time that it took so far, in user and kernel mode, all threads together.
