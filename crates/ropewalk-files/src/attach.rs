@@ -82,6 +82,12 @@ impl Library {
     }
 }
 
+/// Whether the batch makes this vector store.
+pub(crate) fn makes(batch: &Batch, store: &VectorStoreId) -> bool {
+    let it = |put: &Put| put.kind == Kind::VectorStore && put.id == store.as_str();
+    batch.operations.iter().any(|step| matches!(step, Operation::Put(put) if it(put)))
+}
+
 /// Whether the batch puts a file at this place already.
 fn puts(batch: &Batch, place: &str) -> bool {
     let at = |put: &Put| put.kind == Kind::VectorStoreFile && put.id == place;

@@ -1,9 +1,11 @@
 //! Files: made by [`Incoming`](crate::Incoming), read, deleted.
 
 use ropewalk_store::{Batch, BlobReader, Document, Kind, ListRequest, Scope, StoreError};
-use ropewalk_types::{Assistant, File, FileId, FilePurpose, Thread, ToolResources, VectorStoreId};
+use ropewalk_types::{
+    Assistant, File, FileExpiry, FileId, FilePurpose, Thread, ToolResources, UnixSeconds, VectorStoreId,
+};
 
-use crate::{FileError, Library, record, tally};
+use crate::{FileError, Library, record, tally, worker::LEASE};
 
 /// The types that file_search and code_interpreter know (contract: BEHAVIOUR 13).
 pub const EXTENSIONS: [&str; 33] = [
@@ -49,11 +51,30 @@ impl Library {
 
     /// Deletes a file, its places in vector stores, and its mention in assistants and threads.
     ///
+    /// From the first commit on nobody can use it anew. What is left to do then is a row of its own: if this process dies, or
+    /// the store fails, a worker does it.
+    ///
     /// # Errors
     ///
     /// [`FileError::NoFile`], [`FileError::Store`]. The file is still there then.
     pub async fn delete_file(&self, scope: &Scope, id: &FileId) -> Result<(), FileError> {
-        let file: File = self.file(scope, id).await?.decode()?;
+        let document = self.file(scope, id).await?;
+        let file: File = document.decode()?;
+        let bytes = i64::try_from(file.bytes).unwrap_or(i64::MAX);
+        let batch = Batch::new().delete(Kind::File, id.as_str());
+        let batch = batch.put(record::put_deleted_file(id, self.later(LEASE)));
+        match scope.commit(tally::add_bytes(batch, "files/", -bytes)).await {
+            Err(StoreError::Missing { .. }) => return Err(FileError::NoFile(id.clone())),
+            done => done?,
+        }
+        if let Err(error) = self.forget_deleted(scope, id).await {
+            tracing::warn!(file = %id, error = &error as &dyn std::error::Error, "deleted, and not forgotten yet");
+        }
+        Ok(())
+    }
+
+    /// Takes a deleted file out of all that used it, then forgets that it ever was.
+    pub(crate) async fn forget_deleted(&self, scope: &Scope, id: &FileId) -> Result<(), FileError> {
         let mut request = ListRequest::new(Kind::FileUse).parent(id.as_str()).limit(100);
         loop {
             let page = scope.list(&request).await?;
@@ -65,14 +86,11 @@ impl Library {
                 _ => break,
             }
         }
-        let bytes = i64::try_from(file.bytes).unwrap_or(i64::MAX);
-        let batch = Batch::new().delete_tree(Kind::File, id.as_str());
-        match scope.commit(tally::add_bytes(batch, "files/", -bytes)).await {
-            Err(StoreError::Missing { .. }) => return Err(FileError::NoFile(id.clone())),
-            done => done?,
-        }
         self.drop_blob(scope, id.as_str()).await;
-        Ok(())
+        match scope.commit(Batch::new().delete_tree(Kind::DeletedFile, id.as_str())).await {
+            Err(StoreError::Missing { .. }) => Ok(()),
+            done => Ok(done?),
+        }
     }
 
     /// Takes a file out of one object that uses it. An object that is gone by now needs nothing.
@@ -114,6 +132,12 @@ impl Library {
             Err(StoreError::OverLimit { .. }) => Err(FileError::Quota),
             done => Ok(done?),
         }
+    }
+
+    /// When a file for this purpose expires: as asked, or batch files after 30 days (contract: BEHAVIOUR 13).
+    pub(crate) fn expiry(&self, purpose: &FilePurpose, asked: Option<FileExpiry>) -> Option<UnixSeconds> {
+        let default = (*purpose == FilePurpose::Batch).then_some(30 * 24 * 3600);
+        asked.map(|expiry| expiry.seconds).or(default).map(|seconds| self.now().plus(seconds))
     }
 
     pub(crate) fn check_extension(&self, filename: &str, purpose: &FilePurpose) -> Result<(), FileError> {

@@ -1,11 +1,10 @@
 use bytes::Bytes;
-use ropewalk_store::{Batch, BlobWriter, Expect, Scope};
+use ropewalk_store::{Batch, BlobWriter, Expect, Kind, Scope, StoreError};
 use ropewalk_types::{File, FileExpiry, FileId, FilePurpose, UploadId, UploadPart, UploadPartId};
 
 use crate::{
     FileError, Library,
     record::{self, PartState},
-    tally,
 };
 
 /// Bytes on their way into a file or a part. Dropped unfinished, nothing remains of them.
@@ -85,7 +84,7 @@ impl Incoming<FileId> {
         self.library.check_extension(filename, &purpose)?;
         let now = self.library.now();
         let mut file = File::new(self.id, now, filename, purpose, self.bytes);
-        file.expires_at = expiry.map(|expiry| now.plus(expiry.seconds));
+        file.expires_at = self.library.expiry(&file.purpose, expiry);
         self.writer.finish().await?;
         let stored = self.library.store_file(&self.scope, &file, Batch::new()).await;
         if stored.is_err() {
@@ -107,22 +106,30 @@ impl Incoming<UploadPartId> {
             return Err(FileError::Parts("the part is empty".to_owned()));
         }
         let (library, scope) = (&self.library, &self.scope);
-        let (declared, _) = library.pending_upload(scope, upload).await?;
-        let held = library.part_bytes(scope, upload).await?;
-        if held.saturating_add(self.bytes) > declared.bytes {
-            let message = format!("they would have more than the {} bytes declared", declared.bytes);
-            return Err(FileError::Parts(message));
-        }
+        let (declared, document) = library.pending_upload(scope, upload).await?;
         let part = UploadPart::new(self.id, upload.clone(), library.now());
         self.writer.finish().await?;
         let put = record::put_part(&part, PartState { bytes: self.bytes }).expect(Expect::Absent);
-        let batch = Batch::new().require(ropewalk_store::Kind::Upload, upload.as_str()).put(put);
-        let bytes = i64::try_from(self.bytes).unwrap_or(i64::MAX);
-        let batch = tally::add_bytes(batch, &format!("{upload}/"), bytes);
+        let held = format!("{upload}/bytes");
+        let batch = Batch::new()
+            .require_version(Kind::Upload, upload.as_str(), document.version)
+            .put(put)
+            .add(&*held, i64::try_from(self.bytes).unwrap_or(i64::MAX))
+            .require_at_most(held, i64::try_from(declared.bytes).unwrap_or(i64::MAX));
         let stored = scope.commit(batch).await;
         if stored.is_err() {
             library.drop_blob(scope, part.id.as_str()).await;
         }
-        stored.map(|()| part).map_err(FileError::from)
+        match stored {
+            Ok(()) => Ok(part),
+            Err(StoreError::OverLimit { .. }) => {
+                let message = format!("they would have more than the {} bytes declared", declared.bytes);
+                Err(FileError::Parts(message))
+            }
+            Err(error) if error.is_overtaken() => {
+                Err(library.over_now(scope, upload).await.unwrap_or(FileError::Store(error)))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }

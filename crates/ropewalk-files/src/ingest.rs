@@ -1,7 +1,7 @@
 //! How a file gets into a vector store: read, cut, indexed.
 
 use ropewalk_search::{Chunker, IndexedFile, extract};
-use ropewalk_store::{Claim, Document, Scope, StoreError};
+use ropewalk_store::{Claim, Document, Scope};
 use ropewalk_types::{
     ChunkingStrategy, ChunkingStrategyParam, File, FileId, StaticChunking, VectorStoreFile,
     VectorStoreFileError, VectorStoreFileErrorCode, VectorStoreFileStatus,
@@ -23,26 +23,10 @@ impl Library {
     /// Takes in the file of a claimed place. What fails for reasons of the server falls due again.
     pub(crate) async fn take_in(&self, claim: Claim) {
         let id = claim.document.id.clone();
-        let renewal = async {
-            let mut tick = interval(LEASE / 3);
-            loop {
-                tick.tick().await;
-                let until = self
-                    .0
-                    .clock
-                    .now_ms()
-                    .saturating_add(i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX));
-                if !matches!(self.0.store.renew(&[claim.lease()], until).await.as_deref(), Ok([true])) {
-                    return;
-                }
-            }
-        };
         tokio::select! {
-            // Whoever changed the place takes it in anew.
-            () = renewal => tracing::debug!(place = id, "no longer ours to take in"),
-            done = self.take_in_claimed(&claim.scope, &claim.document) => match done {
+            () = self.keep(&claim) => tracing::debug!(place = id, "no longer ours to take in"),
+            done = self.take_in_claimed(&claim.scope, claim.document.clone()) => match done {
                 Ok(()) => tracing::debug!(place = id, "taken in"),
-                Err(FileError::Store(StoreError::Conflict { .. } | StoreError::Missing { .. })) => {}
                 Err(error) => {
                     tracing::error!(place = id, error = &error as &dyn std::error::Error, "file not taken in");
                 }
@@ -50,14 +34,43 @@ impl Library {
         }
     }
 
-    async fn take_in_claimed(&self, scope: &Scope, document: &Document) -> Result<(), FileError> {
-        let mut file: VectorStoreFile = document.decode()?;
-        let mut state: PlaceState = document.decode_state()?.unwrap_or_default();
+    /// Keeps the lease for as long as the place is ours, however its attributes change.
+    async fn keep(&self, claim: &Claim) {
+        let mut lease = claim.lease();
+        let mut tick = interval(LEASE / 3);
+        loop {
+            tick.tick().await;
+            match self.0.store.renew(std::slice::from_ref(&lease), self.later(LEASE)).await.as_deref() {
+                Ok([true]) | Err(_) => continue,
+                Ok(_) => {}
+            }
+            match self.still_ours(&claim.scope, &claim.document).await {
+                Ok(Some(document)) => lease.version = document.version,
+                // Whoever has it now takes it in anew, or took it out.
+                Ok(None) => return,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// The place as it is now, if it still waits for the owner of this claim to take it in.
+    async fn still_ours(&self, scope: &Scope, claimed: &Document) -> Result<Option<Document>, FileError> {
+        let document = scope.get(claimed.kind, &claimed.id).await?;
+        let Some(document) = document.filter(|document| document.fence == claimed.fence) else {
+            return Ok(None);
+        };
+        let file: VectorStoreFile = document.decode()?;
+        Ok(Some(document).filter(|_| file.status == VectorStoreFileStatus::InProgress))
+    }
+
+    async fn take_in_claimed(&self, scope: &Scope, claimed: Document) -> Result<(), FileError> {
+        let mut file: VectorStoreFile = claimed.decode()?;
+        let mut state: PlaceState = claimed.decode_state()?.unwrap_or_default();
         if file.status != VectorStoreFileStatus::InProgress {
             return Ok(());
         }
         // The fence counts the claims.
-        state.tries = u32::try_from(document.fence).unwrap_or(u32::MAX);
+        state.tries = u32::try_from(claimed.fence).unwrap_or(u32::MAX);
         let done = if state.tries > MOST_TRIES {
             Err(refusal(
                 VectorStoreFileErrorCode::ServerError,
@@ -76,7 +89,28 @@ impl Library {
                 file.last_error = Some(error);
             }
         }
-        self.settle(scope, document, &file, &state).await
+        let collection = collection(scope, &file.vector_store_id);
+        let mut before = claimed.clone();
+        loop {
+            match self.settle(scope, &before, &file, &state).await {
+                Err(FileError::Store(error)) if error.is_overtaken() => {}
+                done => return done,
+            }
+            let Some(now) = self.still_ours(scope, &claimed).await? else {
+                let there = scope.get(claimed.kind, &claimed.id).await?;
+                let there = there.map(|place| place.decode::<VectorStoreFile>()).transpose()?;
+                let wanted = [VectorStoreFileStatus::InProgress, VectorStoreFileStatus::Completed];
+                // It was taken out or given up: nothing of it is kept. If somebody else takes it in, it is theirs.
+                if !there.is_some_and(|place| wanted.contains(&place.status)) {
+                    self.0.engine.remove(&collection, &file.id).await?;
+                }
+                return Ok(());
+            };
+            file.attributes = now.decode::<VectorStoreFile>()?.attributes;
+            let attributes = file.attributes.clone().unwrap_or_default();
+            self.0.engine.set_attributes(&collection, &file.id, attributes).await?;
+            before = now;
+        }
     }
 
     /// Hands the file's chunks to the search engine; gives their bytes.

@@ -4,12 +4,14 @@ use ropewalk_search::SearchEngine;
 use ropewalk_store::{Batch, Blobs, Clock, Document, Expect, Kind, Put, Scope, Store, StoreError};
 use ropewalk_types::{Id, IdSource, UnixSeconds};
 use serde::de::DeserializeOwned;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::FileError;
 
+/// Files whose text is read at once for callers; others wait.
+const READINGS: usize = 2;
 /// Tries of a change that others keep getting ahead of.
-const CHANGE_TRIES: usize = 20;
+pub(crate) const CHANGE_TRIES: usize = 20;
 
 /// Settings of a library.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub(crate) struct Shelves {
     pub(crate) options: LibraryOptions,
     /// Wakes the worker before its next tick.
     pub(crate) due: Notify,
+    /// Files whose text is read for a caller: each is held in memory.
+    pub(crate) readings: Semaphore,
     /// Counts the files that this process has taken in, for those who wait for one.
     pub(crate) taken_in: watch::Sender<u64>,
 }
@@ -80,8 +84,8 @@ impl Library {
         ids: Arc<dyn IdSource>,
         options: LibraryOptions,
     ) -> Self {
-        let (due, taken_in) = (Notify::new(), watch::Sender::new(0));
-        Self(Arc::new(Shelves { store, blobs, engine, clock, ids, options, due, taken_in }))
+        let (due, readings, taken_in) = (Notify::new(), Semaphore::new(READINGS), watch::Sender::new(0));
+        Self(Arc::new(Shelves { store, blobs, engine, clock, ids, options, due, readings, taken_in }))
     }
 
     /// Its settings.
@@ -89,8 +93,14 @@ impl Library {
         &self.0.options
     }
 
-    pub(crate) fn now(&self) -> UnixSeconds {
+    /// The present.
+    pub fn now(&self) -> UnixSeconds {
         self.0.clock.now()
+    }
+
+    /// This much later than now, in Unix milliseconds.
+    pub(crate) fn later(&self, time: Duration) -> i64 {
+        self.0.clock.now_ms().saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
     }
 
     pub(crate) fn mint<I: Id>(&self) -> I {

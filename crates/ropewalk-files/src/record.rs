@@ -31,14 +31,17 @@ pub fn put_file(file: &File) -> Put {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UploadState {
     pub(crate) mime_type: String,
+    /// Whether nothing is left of the parts of an upload that is over.
+    #[serde(default)]
+    pub(crate) parts_dropped: bool,
     pub(crate) expires_after: Option<FileExpiry>,
 }
 
 pub(crate) fn put_upload(upload: &Upload, state: &UploadState) -> Put {
-    let pending = upload.status == ropewalk_types::UploadStatus::Pending;
+    let open = upload.status == ropewalk_types::UploadStatus::Pending || !state.parts_dropped;
     Put::new(Kind::Upload, upload.id.as_str(), upload.created_at.0, wire(upload))
         .state(wire(state))
-        .due_at(pending.then(|| milliseconds(upload.expires_at)))
+        .due_at(open.then(|| milliseconds(upload.expires_at)))
 }
 
 /// What the server keeps with a part and never sends.
@@ -120,6 +123,11 @@ pub(crate) fn put_batch(batch: &VectorStoreFileBatch, state: BatchState) -> Put 
     Put::new(Kind::VectorStoreFileBatch, batch.id.as_str(), batch.created_at.0, wire(batch))
         .parent(batch.vector_store_id.as_str())
         .state(wire(&state))
+}
+
+/// Notes that a file was deleted and that somebody must forget it everywhere.
+pub(crate) fn put_deleted_file(file: &FileId, due_at: i64) -> Put {
+    Put::new(Kind::DeletedFile, file.as_str(), 0, wire(file)).due_at(due_at)
 }
 
 /// Notes that `object` uses `file`, so that it is found when the file is deleted.

@@ -132,7 +132,8 @@ impl Library {
             }
             held.push(file.clone());
             let put = record::put_use(file, thread.id.as_str(), self.now().0);
-            prepared.batch = std::mem::take(&mut prepared.batch).put(put);
+            let batch = std::mem::take(&mut prepared.batch).require(Kind::File, file.as_str());
+            prepared.batch = batch.put(put);
             prepared.changed = true;
         }
         Ok(())
@@ -152,23 +153,28 @@ impl Library {
         let resources = thread.tool_resources.get_or_insert_default();
         let search = resources.file_search.get_or_insert_with(FileSearchResources::default);
         let stores = search.vector_store_ids.get_or_insert_default();
-        prepared.batch = if let Some(store) = stores.first() {
-            match self.vector_store(scope, store).await {
+        let store = match stores.first() {
+            Some(store) if attach::makes(&batch, store) => Some(store.clone()),
+            Some(store) => match self.vector_store(scope, store).await {
                 Ok(there) if there.status == VectorStoreStatus::Expired => {
                     return Err(FileError::Expired(store.clone()));
                 }
-                // It may be made by the same batch, which fails if it is not.
-                Ok(_) | Err(FileError::NoVectorStore(_)) => {}
+                Ok(_) => Some(store.clone()),
+                // Somebody deleted it: the thread gets another.
+                Err(FileError::NoVectorStore(_)) => None,
                 Err(error) => return Err(error),
-            }
+            },
+            None => None,
+        };
+        prepared.batch = if let Some(store) = store {
             let batch = batch.require(Kind::VectorStore, store.as_str());
-            self.attach(scope, store, &attach::alike(files, None, None), None, batch).await?
+            self.attach(scope, &store, &attach::alike(files, None, None), None, batch).await?
         } else {
             let mut store = VectorStore::new(self.mint(), self.now());
             store.expires_after = Some(thread_store_expiry());
             store.metadata = Some(Metadata::new());
             let made = self.new_store(scope, &mut store, files, None).await?;
-            stores.push(store.id);
+            *stores = vec![store.id];
             prepared.changed = true;
             batch.and(made)
         };

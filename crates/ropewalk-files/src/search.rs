@@ -1,13 +1,16 @@
 //! Searching vector stores, for the endpoint and for file_search.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use ropewalk_search::{Hit, SearchQuery};
-use ropewalk_store::Scope;
-use ropewalk_types::{SearchResult, SearchResultsPage, SearchVectorStore, TextContent, VectorStoreId};
+use ropewalk_store::{Kind, Scope};
+use ropewalk_types::{
+    FileId, SearchResult, SearchResultsPage, SearchVectorStore, TextContent, VectorStoreFile,
+    VectorStoreFileStatus, VectorStoreId,
+};
 use tokio::time::{Instant, timeout_at};
 
-use crate::{FileError, Library};
+use crate::{FileError, Library, record};
 
 /// Results of a search that asks for no number (contract: BEHAVIOUR 12.1).
 const DEFAULT_RESULTS: u32 = 10;
@@ -62,6 +65,7 @@ impl Library {
         for store in stores {
             self.touch(scope, store).await?;
             let found = self.0.engine.search(&collection(scope, store), query.clone()).await?;
+            let found = self.completed(scope, store, found).await?;
             // A file that lies in both stores is found once.
             let new =
                 |hit: &Hit| !hits.iter().any(|known| known.file_id == hit.file_id && known.text == hit.text);
@@ -71,6 +75,32 @@ impl Library {
         hits.sort_by(|a, b| b.score.total_cmp(&a.score));
         hits.truncate(query.max_results);
         Ok(hits)
+    }
+
+    /// The hits in files that are in the store, and wholly so: what the store says counts. An engine may lag behind it.
+    async fn completed(
+        &self,
+        scope: &Scope,
+        store: &VectorStoreId,
+        hits: Vec<Hit>,
+    ) -> Result<Vec<Hit>, FileError> {
+        let mut known: HashMap<FileId, bool> = HashMap::new();
+        let mut found = Vec::with_capacity(hits.len());
+        for hit in hits {
+            let completed = match known.get(&hit.file_id) {
+                Some(completed) => *completed,
+                None => {
+                    let place = scope.get(Kind::VectorStoreFile, &record::place(store, &hit.file_id)).await?;
+                    let file = place.map(|place| place.decode::<VectorStoreFile>()).transpose()?;
+                    file.is_some_and(|file| file.status == VectorStoreFileStatus::Completed)
+                }
+            };
+            known.insert(hit.file_id.clone(), completed);
+            if completed {
+                found.push(hit);
+            }
+        }
+        Ok(found)
     }
 
     /// Waits until no file of a vector store is being taken in, for `patience` at most.

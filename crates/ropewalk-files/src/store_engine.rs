@@ -1,10 +1,14 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use bytes::Bytes;
 use ropewalk_search::{
     Best, BoxError, Hit, IndexedFile, RankQuery, SearchEngine, SearchError, SearchQuery, matches,
 };
 use ropewalk_store::{Batch, Expect, Kind, ListRequest, Organization, Put, Scope, Store, StoreError};
 use ropewalk_types::{Attributes, FileId, Order};
 use serde::{Deserialize, Serialize};
+use tokio::{runtime::Handle, sync::Semaphore, task::spawn_blocking};
 
 use crate::record::wire;
 
@@ -12,6 +16,8 @@ use crate::record::wire;
 const BLOCK_BYTES: usize = 64 * 1024;
 /// Blocks read in one go.
 const BLOCKS: usize = 16;
+/// Searches at once; others wait.
+const SEARCHES: usize = 2;
 /// Tries of a change that others keep getting ahead of.
 const TRIES: usize = 20;
 
@@ -21,7 +27,11 @@ const TRIES: usize = 20;
 /// It needs nothing to be set up, and a search reads all chunks of the files that pass the filter, twice: good for
 /// thousands of chunks, not for millions. A collection is `{organisation}/{vector store}`.
 #[derive(Debug, Clone)]
-pub struct StoreEngine(Store);
+pub struct StoreEngine {
+    store: Store,
+    /// Searches under way: each takes a processor.
+    searches: Arc<Semaphore>,
+}
 
 /// What is known of an indexed file, but for its text.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,12 +65,12 @@ impl Place {
 impl StoreEngine {
     /// An engine over the documents of `store`.
     pub fn new(store: Store) -> Self {
-        Self(store)
+        Self { store, searches: Arc::new(Semaphore::new(SEARCHES)) }
     }
 
     fn place(&self, collection: &str) -> Place {
         let (organization, parent) = collection.rsplit_once('/').unwrap_or(("", collection));
-        Place { scope: self.0.scope(Organization::new(organization)), parent: parent.to_owned() }
+        Place { scope: self.store.scope(Organization::new(organization)), parent: parent.to_owned() }
     }
 }
 
@@ -69,7 +79,8 @@ impl SearchEngine for StoreEngine {
     async fn index(&self, collection: &str, file: IndexedFile) -> Result<(), SearchError> {
         let place = self.place(collection);
         let id = place.header(&file.file_id);
-        let blocks = blocks(&file.chunks);
+        let chunks = file.chunks;
+        let blocks = spawn_blocking(move || blocks(chunks)).await.map_err(lost)?;
         let header = Header { file_id: file.file_id, filename: file.filename, attributes: file.attributes };
         for _ in 0..TRIES {
             let mut batch = Batch::new();
@@ -80,7 +91,7 @@ impl SearchEngine for StoreEngine {
             }
             batch = batch.put(put_header(&place, &id, &header).expect(Expect::Absent));
             for (number, block) in blocks.iter().enumerate() {
-                let put = Put::new(Kind::Chunk, format!("{id}/{number}"), 0, wire(block)).parent(&*id);
+                let put = Put::new(Kind::Chunk, format!("{id}/{number}"), 0, block.clone()).parent(&*id);
                 batch = batch.put(put);
             }
             match place.scope.commit(batch).await {
@@ -143,15 +154,29 @@ impl SearchEngine for StoreEngine {
     }
 
     async fn search(&self, collection: &str, query: SearchQuery) -> Result<Vec<Hit>, SearchError> {
+        let place = self.place(collection);
+        let permit = self.searches.clone().acquire_owned().await.map_err(lost)?;
+        let runtime = Handle::current();
+        // Ranking is work: it must not hold up the threads that serve others.
+        let search = move || {
+            let hits = runtime.block_on(place.search(&query));
+            drop(permit);
+            hits
+        };
+        spawn_blocking(search).await.map_err(lost)?.map_err(broken)
+    }
+}
+
+impl Place {
+    async fn search(&self, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
         let words = RankQuery::new(&query.queries);
         if words.is_empty() {
             return Ok(Vec::new());
         }
-        let place = self.place(collection);
-        let headers = place.headers(&query).await.map_err(broken)?;
+        let headers = self.headers(query).await?;
         let mut corpus = words.corpus();
         for header in &headers {
-            place.read(header, |_, chunk| corpus.add(&chunk)).await.map_err(broken)?;
+            self.read(header, |_, chunk| corpus.add(&chunk)).await?;
         }
         let ranker = corpus.ranker();
         let mut best = Best::new(query.max_results);
@@ -162,17 +187,14 @@ impl SearchEngine for StoreEngine {
                     best.offer(score, (&header.file_id, number), (header, chunk));
                 }
             };
-            place.read(header, offer).await.map_err(broken)?;
+            self.read(header, offer).await?;
         }
-        let hits = best.into_sorted().into_iter();
-        let hits = hits.map(|(score, (id, number), (header, chunk))| {
+        let hit = |(score, (id, number), (header, chunk)): (f64, (&FileId, usize), (&Header, String))| {
             Hit::new(id.clone(), &header.filename, number, chunk, score).attributes(header.attributes.clone())
-        });
-        Ok(hits.collect())
+        };
+        Ok(best.into_sorted().into_iter().map(hit).collect())
     }
-}
 
-impl Place {
     /// The files that pass the query's filter.
     async fn headers(&self, query: &SearchQuery) -> Result<Vec<Header>, StoreError> {
         let mut headers = Vec::new();
@@ -210,8 +232,6 @@ impl Place {
                 Some(last) if page.has_more => request.after = Some(last.id.clone()),
                 _ => return Ok(()),
             }
-            // Ranking is work: others get their turn between two blocks.
-            tokio::task::yield_now().await;
         }
     }
 }
@@ -220,22 +240,30 @@ fn put_header(place: &Place, id: &str, header: &Header) -> Put {
     Put::new(Kind::IndexedFile, id, 0, wire(header)).parent(&*place.parent)
 }
 
-fn blocks(chunks: &[String]) -> Vec<Block> {
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut room = 0;
-    for (number, chunk) in chunks.iter().enumerate() {
-        if room < chunk.len() {
-            blocks.push(Block { first: number, chunks: Vec::new() });
-            room = BLOCK_BYTES;
+/// The chunks in blocks, each as it is stored.
+fn blocks(chunks: Vec<String>) -> Vec<Bytes> {
+    let mut blocks = Vec::new();
+    let mut block = Block::default();
+    let mut bytes = 0;
+    for (number, chunk) in chunks.into_iter().enumerate() {
+        if bytes + chunk.len() > BLOCK_BYTES && bytes > 0 {
+            blocks.push(wire(&block));
+            block = Block { first: number, chunks: Vec::new() };
+            bytes = 0;
         }
-        room = room.saturating_sub(chunk.len());
-        if let Some(block) = blocks.last_mut() {
-            block.chunks.push(chunk.clone());
-        }
+        bytes += chunk.len();
+        block.chunks.push(chunk);
+    }
+    if !block.chunks.is_empty() {
+        blocks.push(wire(&block));
     }
     blocks
 }
 
 fn broken(error: StoreError) -> SearchError {
     SearchError::Engine("store", BoxError::from(error))
+}
+
+fn lost(error: impl std::error::Error + Send + Sync + 'static) -> SearchError {
+    SearchError::Engine("store", error.into())
 }

@@ -8,7 +8,6 @@ use ropewalk_types::{
 use crate::{
     FileError, Library,
     record::{self, PartState, UploadState},
-    tally,
 };
 
 impl Library {
@@ -24,7 +23,11 @@ impl Library {
         let now = self.now();
         let lifetime = i64::try_from(self.0.options.upload_expiry.as_secs()).unwrap_or(i64::MAX);
         let upload = Upload::new(self.mint(), now, now.plus(lifetime), &request);
-        let state = UploadState { mime_type: request.mime_type, expires_after: request.expires_after };
+        let state = UploadState {
+            mime_type: request.mime_type,
+            parts_dropped: false,
+            expires_after: request.expires_after,
+        };
         let put = record::put_upload(&upload, &state).expect(Expect::Absent);
         scope.commit(Batch::new().put(put)).await?;
         Ok(upload)
@@ -48,7 +51,7 @@ impl Library {
         let purpose: FilePurpose = serde_json::from_value(upload.purpose.clone().into())
             .unwrap_or_else(|_| FilePurpose::Unknown(upload.purpose.clone()));
         let mut file = File::new(self.mint::<FileId>(), now, upload.filename.clone(), purpose, upload.bytes);
-        file.expires_at = state.expires_after.map(|expiry| now.plus(expiry.seconds));
+        file.expires_at = self.expiry(&file.purpose, state.expires_after);
 
         let parts: Vec<String> = request.part_ids.iter().map(|part| part.as_str().to_owned()).collect();
         let whole = self.0.blobs.concat(scope.organization(), &parts, file.id.as_str()).await?;
@@ -65,7 +68,7 @@ impl Library {
             self.drop_blob(scope, file.id.as_str()).await;
             return Err(self.over_now(scope, id).await.unwrap_or(error));
         }
-        self.drop_parts(scope, id).await?;
+        self.clear(scope, id).await;
         Ok(upload)
     }
 
@@ -76,7 +79,7 @@ impl Library {
     /// [`FileError::NoUpload`], [`FileError::UploadOver`], [`FileError::Store`].
     pub async fn cancel_upload(&self, scope: &Scope, id: &UploadId) -> Result<Upload, FileError> {
         let upload = self.end_upload(scope, id, UploadStatus::Cancelled).await?;
-        self.drop_parts(scope, id).await?;
+        self.clear(scope, id).await;
         Ok(upload)
     }
 
@@ -115,12 +118,14 @@ impl Library {
         }
     }
 
-    /// Bytes of all parts of an upload.
-    pub(crate) async fn part_bytes(&self, scope: &Scope, upload: &UploadId) -> Result<u64, FileError> {
-        Ok(tally::read(scope, &format!("{upload}/")).await?.bytes)
+    /// Forgets the parts of an upload that is over. What fails is done by a worker once the upload would have expired.
+    pub(crate) async fn clear(&self, scope: &Scope, id: &UploadId) {
+        if let Err(error) = self.drop_parts(scope, id).await {
+            tracing::warn!(upload = %id, error = &error as &dyn std::error::Error, "parts are left of it");
+        }
     }
 
-    /// Forgets the parts of an upload that is over.
+    /// Deletes the parts of an upload that is over, and notes that they are gone.
     pub(crate) async fn drop_parts(&self, scope: &Scope, upload: &UploadId) -> Result<(), FileError> {
         loop {
             let request = ListRequest::new(Kind::UploadPart).parent(upload.as_str()).limit(100);
@@ -135,7 +140,14 @@ impl Library {
                 self.drop_blob(scope, &part.id).await;
             }
         }
-        Ok(scope.commit(Batch::new().drop_counters(format!("{upload}/"))).await?)
+        let edit = |upload: &mut Upload, document: &Document| {
+            let state: UploadState = document.decode_state()?.unwrap_or_default();
+            let state = UploadState { parts_dropped: true, ..state };
+            let counters = format!("{}/", upload.id);
+            Ok((record::put_upload(upload, &state), Batch::new().drop_counters(counters)))
+        };
+        let missing = || FileError::NoUpload(upload.clone());
+        self.change::<Upload>(scope, (Kind::Upload, upload.as_str()), missing, edit).await.map(drop)
     }
 
     /// The parts named are the upload's own, each once, and have the bytes declared.
@@ -163,7 +175,7 @@ impl Library {
     }
 
     /// Why an upload that was pending a moment ago no longer is.
-    async fn over_now(&self, scope: &Scope, id: &UploadId) -> Option<FileError> {
+    pub(crate) async fn over_now(&self, scope: &Scope, id: &UploadId) -> Option<FileError> {
         self.pending_upload(scope, id).await.err()
     }
 }

@@ -6,10 +6,7 @@ use ropewalk_types::{
     VectorStoreId, VectorStoreStatus,
 };
 
-use crate::{FileError, Library, attach, record, search::collection};
-
-/// Tries of a change that others keep getting ahead of.
-const CHANGE_TRIES: usize = 20;
+use crate::{FileError, Library, attach, library::CHANGE_TRIES, record, search::collection};
 
 impl Library {
     /// Puts a file into a vector store.
@@ -52,11 +49,7 @@ impl Library {
                     return Err(FileError::NoVectorStore(store.clone()));
                 }
                 // The file, or its place in the store, was changed meanwhile.
-                Err(
-                    StoreError::Conflict { .. }
-                    | StoreError::AlreadyExists { .. }
-                    | StoreError::Missing { .. },
-                ) => {}
+                Err(error) if error.is_overtaken() => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -100,11 +93,15 @@ impl Library {
         let edit = |place: &mut VectorStoreFile, document: &Document| {
             place.attributes = Some(attributes.clone());
             let state = document.decode_state()?.unwrap_or_default();
-            Ok((record::put_place(place, &state), Batch::new()))
+            // Whoever is taking it in keeps it.
+            Ok((record::put_place(place, &state).due_at(document.due_at), Batch::new()))
         };
         let missing = || FileError::NotInStore { store: store.clone(), file: file.clone() };
         let of = (Kind::VectorStoreFile, &*record::place(store, file));
         let changed = self.change(scope, of, missing, edit).await?;
+        // Of two who change them at once, both give the engine what the later one left.
+        let stored: VectorStoreFile = self.file_in_store(scope, store, file).await?.decode()?;
+        let attributes = stored.attributes.unwrap_or_default();
         self.0.engine.set_attributes(&collection(scope, store), file, attributes).await?;
         Ok(changed)
     }
@@ -124,7 +121,7 @@ impl Library {
             let place = self.file_in_store(scope, store, file).await?;
             match scope.commit(attach::leave(Batch::new(), &place)?).await {
                 Ok(()) => return Ok(self.0.engine.remove(&collection(scope, store), file).await?),
-                Err(StoreError::Conflict { .. } | StoreError::Missing { .. }) => {}
+                Err(error) if error.is_overtaken() => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -143,6 +140,8 @@ impl Library {
         file: &FileId,
     ) -> Result<FileContentPage, FileError> {
         let place: VectorStoreFile = self.file_in_store(scope, store, file).await?.decode()?;
+        // It is never closed.
+        let _reading = self.0.readings.acquire().await.ok();
         let completed = place.status == ropewalk_types::VectorStoreFileStatus::Completed;
         let text = if completed { self.text_of(scope, file).await?.ok() } else { None };
         Ok(FileContentPage::new(text.map(|text| TextContent::Text { text }).into_iter().collect()))

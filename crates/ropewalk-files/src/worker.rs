@@ -6,7 +6,7 @@ use ropewalk_store::{Claim, Kind};
 use ropewalk_types::{FileId, UploadId, UploadStatus};
 use tokio::{
     task::JoinSet,
-    time::{MissedTickBehavior, interval},
+    time::{Interval, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -22,15 +22,21 @@ const CLAIMS: usize = 64;
 impl Library {
     /// Works until `stop`: without a worker no file in a vector store ever becomes searchable.
     pub async fn work(&self, stop: CancellationToken) {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.take_in_all() => {}
+            () = self.end_all() => {}
+        }
+    }
+
+    async fn take_in_all(&self) {
+        let mut tick = tick();
         let mut ingestions = JoinSet::new();
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
                 () = self.0.due.notified() => {}
                 Some(_) = ingestions.join_next() => {}
-                _ = tick.tick() => self.end_expired().await,
+                _ = tick.tick() => {}
             }
             let room = self.0.options.ingestions.saturating_sub(ingestions.len());
             for claim in self.claim(Kind::VectorStoreFile, room).await {
@@ -40,18 +46,26 @@ impl Library {
         }
     }
 
-    async fn end_expired(&self) {
-        for Claim { scope, document } in self.claim(Kind::File, CLAIMS).await {
-            let deleted = self.delete_file(&scope, &FileId::new(document.id.as_str())).await;
-            log(&document.id, deleted);
-        }
-        for Claim { scope, document } in self.claim(Kind::Upload, CLAIMS).await {
-            let id = UploadId::new(document.id.as_str());
-            let ended = match self.end_upload(&scope, &id, UploadStatus::Expired).await {
-                Ok(_) => self.drop_parts(&scope, &id).await,
-                Err(error) => Err(error),
-            };
-            log(&document.id, ended);
+    async fn end_all(&self) {
+        let mut tick = tick();
+        loop {
+            tick.tick().await;
+            for Claim { scope, document } in self.claim(Kind::File, CLAIMS).await {
+                let deleted = self.delete_file(&scope, &FileId::new(document.id.as_str())).await;
+                log(&document.id, deleted);
+            }
+            for Claim { scope, document } in self.claim(Kind::DeletedFile, CLAIMS).await {
+                let forgotten = self.forget_deleted(&scope, &FileId::new(document.id.as_str())).await;
+                log(&document.id, forgotten);
+            }
+            for Claim { scope, document } in self.claim(Kind::Upload, CLAIMS).await {
+                let id = UploadId::new(document.id.as_str());
+                let ended = match self.end_upload(&scope, &id, UploadStatus::Expired).await {
+                    Ok(_) | Err(FileError::UploadOver(_)) => self.drop_parts(&scope, &id).await,
+                    Err(error) => Err(error),
+                };
+                log(&document.id, ended);
+            }
         }
     }
 
@@ -59,9 +73,7 @@ impl Library {
         if limit == 0 {
             return Vec::new();
         }
-        let now = self.0.clock.now_ms();
-        let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
-        match self.0.store.claim(kind, now, now.saturating_add(lease), limit).await {
+        match self.0.store.claim(kind, self.0.clock.now_ms(), self.later(LEASE), limit).await {
             Ok(claims) => claims,
             Err(error) => {
                 tracing::warn!(%kind, error = &error as &dyn std::error::Error, "nothing could be claimed");
@@ -69,6 +81,12 @@ impl Library {
             }
         }
     }
+}
+
+fn tick() -> Interval {
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tick
 }
 
 /// What could not be ended falls due again.

@@ -16,6 +16,7 @@ use ropewalk_types::{
 };
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::Instant;
 
 /// Results of a search that asks for no number, and the tokens that they may take of the model's attention (contract:
 /// BEHAVIOUR 12.2).
@@ -65,8 +66,13 @@ impl ServerTool for FileSearch {
         let query: String = query.chars().take(LONGEST_QUERY).collect();
         let own = call.run.tool_resources.as_ref().map(stores).unwrap_or_default();
         let threads = thread_stores(&call).await?;
+        let waited = self.0.now().0.saturating_sub(call.run.created_at.0);
+        let patience =
+            PATIENCE.saturating_sub(Duration::from_secs(u64::try_from(waited).unwrap_or_default()));
+        let end = Instant::now() + patience;
         for store in &threads {
-            self.0.settled(&call.scope, store, PATIENCE).await.map_err(failed)?;
+            let left = end.saturating_duration_since(Instant::now());
+            self.0.settled(&call.scope, store, left).await.map_err(failed)?;
         }
         let mut searched = own;
         searched.extend(threads);

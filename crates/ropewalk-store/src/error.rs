@@ -104,6 +104,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether another writer was faster: read again what the batch was made of, then decide anew.
+    pub fn is_overtaken(&self) -> bool {
+        matches!(self, Self::Conflict { .. } | Self::AlreadyExists { .. } | Self::Missing { .. })
+    }
+
     /// Whether the same call may succeed later with nothing changed.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Busy | Self::Backend(..))

@@ -36,6 +36,8 @@ kinds! {
     RunStep = "run_step",
     /// What is known of a file; its bytes are a blob.
     File = "file",
+    /// A file that was deleted, and is not forgotten everywhere yet.
+    DeletedFile = "deleted_file",
     /// An object that uses a file, its parent.
     FileUse = "file_use",
     /// A file that arrives in parts.

@@ -3,6 +3,7 @@
 
 mod engine;
 mod files;
+mod races;
 mod uploads;
 mod vector_stores;
 mod world;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use ropewalk_files::{Library, LibraryOptions, StoreEngine};
+use ropewalk_search::SearchEngine;
 use ropewalk_store::{Blobs, Clock, Organization, Scope, Store, TimeOrderedIds};
 use ropewalk_types::{File, FilePurpose, VectorStoreId};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -37,9 +38,14 @@ impl World {
     }
 
     pub(crate) fn with(options: LibraryOptions) -> Self {
-        let (store, blobs, clock) = (Store::in_memory(), Blobs::in_memory(), Arc::new(Hands::default()));
+        let store = Store::in_memory();
+        Self::over(store.clone(), Arc::new(StoreEngine::new(store)), options)
+    }
+
+    /// The same over any engine.
+    pub(crate) fn over(store: Store, engine: Arc<dyn SearchEngine>, options: LibraryOptions) -> Self {
+        let (blobs, clock) = (Blobs::in_memory(), Arc::new(Hands::default()));
         clock.0.store(1_700_000_000_000, Ordering::SeqCst);
-        let engine = Arc::new(StoreEngine::new(store.clone()));
         let library = Library::new(
             store.clone(),
             blobs.clone(),

@@ -35,7 +35,7 @@ pub(crate) async fn create(
                 let message = format!("Can't add messages to {thread} while a run {run} is active.");
                 return Err(ApiError::bad_request(message));
             }
-            Err(RunError::Store(StoreError::Conflict { .. })) => {}
+            Err(RunError::Store(error)) if error.is_overtaken() => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -47,7 +47,7 @@ pub(crate) async fn create(call: Call<endpoint::CreateRun>) -> Result<Reply<endp
                 call.runtime.library().wake();
                 return Ok(started(run, slot));
             }
-            Err(RunError::Store(StoreError::Conflict { kind: Kind::Thread, .. })) => {}
+            Err(RunError::Store(error)) if error.is_overtaken() => {}
             Err(error) => return Err(error.into()),
         }
     }
