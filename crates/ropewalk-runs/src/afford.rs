@@ -3,7 +3,7 @@
 use std::panic::resume_unwind;
 
 use ropewalk_model::ModelRequest;
-use ropewalk_store::{Batch, Kind};
+use ropewalk_store::{Batch, Kind, StoreError};
 use ropewalk_types::{RunIncompleteReason, Thread};
 use tokio::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::{
     RunError,
     budget::{Allowance, Owner, Spent, of_key, of_thread},
     execution::Execution,
-    machine::{Effects, Input, Next},
+    machine::{Effects, Input, Next, RunState},
     model_call::ModelCall,
     prompt, record,
 };
@@ -21,14 +21,15 @@ use crate::{
 const CAP_BELOW: u64 = 4096;
 
 impl Execution {
-    /// Begins a model call: `request` as the limits of the run leave it, or the limit that forbids the call.
+    /// Begins a model call: `request` as the limits of the run leave it, or what to do instead if they
+    /// forbid the call.
     pub(crate) async fn afford(
         &mut self,
         mut request: ModelRequest,
-    ) -> Result<Result<ModelRequest, RunIncompleteReason>, RunError> {
+    ) -> Result<Result<ModelRequest, Next>, RunError> {
         let allowance = match self.allowance().await? {
             Ok(allowance) => allowance,
-            Err(reason) => return Ok(Err(reason)),
+            Err(reason) => return self.take(Input::LimitReached(reason)).await.map(Err),
         };
         let (run, state) = (self.machine.run(), self.machine.state());
         let own = run.max_prompt_tokens.map(|most| most.saturating_sub(state.usage.prompt_tokens));
@@ -49,9 +50,14 @@ impl Execution {
                 Err(_) => return Err(RunError::Lost),
             };
             if tokens.is_none() {
-                return Ok(Err(RunIncompleteReason::MaxPromptTokens));
+                let limit = Input::LimitReached(RunIncompleteReason::MaxPromptTokens);
+                return self.take(limit).await.map(Err);
             }
             (request, prompt_tokens) = (fitted, tokens);
+        }
+        match self.prepay().await? {
+            Next::Continue => {}
+            next => return Ok(Err(next)),
         }
         if let Some((left, reason)) = &allowance.tokens
             && *left < request.max_completion_tokens.unwrap_or(CAP_BELOW)
@@ -80,13 +86,34 @@ impl Execution {
             budgets.push((Owner::Thread, budget, spent));
         }
         if let (Some(key), Some(budget)) = (&state.key, state.key_budget) {
-            budgets.push((Owner::Key, budget, Spent::counted(&self.scope, &of_key(key)).await?));
+            let mut spent = Spent::counted(&self.scope, &of_key(key)).await?;
+            spent.calls = spent.calls.saturating_sub(u64::from(state.prepaid));
+            budgets.push((Owner::Key, budget, spent));
         }
         let mut allowance = Allowance::default();
         let narrowed = budgets
             .into_iter()
             .try_for_each(|(owner, budget, spent)| allowance.narrow(owner, &budget, spent));
         Ok(narrowed.map(|()| allowance))
+    }
+
+    /// Counts the call that is to begin for the run's key, if that limits calls: runs of one key go side by side, and
+    /// only one of them gets the last. Those of a thread go one after another. Gives what to do next, which is to
+    /// continue unless there is to be no call.
+    async fn prepay(&mut self) -> Result<Next, RunError> {
+        let state = self.machine.state_mut();
+        if state.prepaid || most_calls_of_key(state).is_none() {
+            return Ok(Next::Continue);
+        }
+        state.prepaid = true;
+        let effects = Effects { run_changed: true, prepaid: true, ..Effects::default() };
+        match self.settle(effects).await {
+            Err(RunError::Store(StoreError::OverLimit { .. })) => {
+                self.machine.state_mut().prepaid = false;
+                self.take(Input::LimitReached(RunIncompleteReason::KeyMaxModelCalls)).await
+            }
+            next => next,
+        }
     }
 
     /// When the run has to stop what it does now, and what happens then.
@@ -109,18 +136,35 @@ impl Execution {
             state.model_calls += spent.calls;
             state.model_ms = state.model_ms.saturating_add(spent.ms);
             effects.spent = Some(spent);
+            effects.prepaid = std::mem::take(&mut state.prepaid);
             effects.run_changed = true;
         }
     }
 
-    /// Adds what a model call used to the counters of those who pay for it.
+    /// Adds what a model call used to the counters of those who pay for it; or the call itself, if it is to begin now,
+    /// and fails the batch then if it is one too many.
     pub(crate) fn count(&self, effects: &Effects, batch: Batch) -> Batch {
-        let Some(spent) = effects.spent else { return batch };
-        let batch = spent.count(batch, &of_thread(&self.machine.run().thread_id));
-        let state = self.machine.state();
-        match (&state.key, state.key_budget) {
-            (Some(key), Some(_)) => spent.count(batch, &of_key(key)),
+        let (run, state) = (self.machine.run(), self.machine.state());
+        let of_key = state.key.as_deref().filter(|_| state.key_budget.is_some()).map(of_key);
+        match (effects.spent, of_key) {
+            (Some(spent), of_key) => {
+                let batch = spent.count(batch, &of_thread(&run.thread_id));
+                let calls = if effects.prepaid { 0 } else { spent.calls };
+                of_key.into_iter().fold(batch, |batch, key| Spent { calls, ..spent }.count(batch, &key))
+            }
+            // A cancel may have come first.
+            (None, Some(of_key)) if effects.prepaid && !run.status.is_terminal() => {
+                let most =
+                    most_calls_of_key(state).map_or(i64::MAX, |most| i64::try_from(most).unwrap_or(i64::MAX));
+                let batch = Spent { calls: 1, ..Spent::default() }.count(batch, &of_key);
+                batch.require_at_most(format!("{of_key}calls"), most)
+            }
             _ => batch,
         }
     }
+}
+
+/// How many model calls the key of the run pays for, if it is known with which it was made.
+fn most_calls_of_key(state: &RunState) -> Option<u64> {
+    state.key.as_ref().and(state.key_budget)?.max_model_calls
 }

@@ -115,7 +115,7 @@ impl Execution {
         drop(messages);
         let mut request = match self.afford(request).await? {
             Ok(request) => request,
-            Err(reason) => return self.take(Input::LimitReached(reason)).await,
+            Err(next) => return Ok(next),
         };
         self.machine.prompted(request.messages.len());
         let (shared, scope) = (self.shared.clone(), self.scope.clone());
@@ -182,7 +182,7 @@ impl Execution {
     }
 
     /// Hands one input to the machine and does what comes of it: store, tell.
-    async fn take(&mut self, input: Input) -> Result<Next, RunError> {
+    pub(crate) async fn take(&mut self, input: Input) -> Result<Next, RunError> {
         let mut effects = Effects::default();
         if let Some(usage) = self.call.as_mut().and_then(|call| call.hear(&input)) {
             let usage = Input::Model(ModelEvent::Usage(usage));
@@ -190,6 +190,11 @@ impl Execution {
         }
         self.machine.handle(input, &self.shared.context(), &mut effects);
         self.account(&mut effects);
+        self.settle(effects).await
+    }
+
+    /// Stores `effects`, then tells of them; gives what to do next.
+    pub(crate) async fn settle(&mut self, mut effects: Effects) -> Result<Next, RunError> {
         if effects.has_changes() {
             self.commit(&mut effects).await?;
         }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use ropewalk_events::Event;
 use ropewalk_store::{Batch, Expect, Kind, Scope, StoreError};
 use ropewalk_types::{Message, RunId, ThreadId};
+use tokio::time::Instant;
 
 use crate::{
     BusyPolicy, Engine, NewRun, RunError, Started,
@@ -15,7 +16,7 @@ use crate::{
     record::{self, Versions},
 };
 
-/// How long a message that interrupts waits for the run that it cancelled.
+/// How long a message that interrupts waits for the runs that it cancelled, all of them together.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whom a run or a message has to wait for.
@@ -56,8 +57,12 @@ impl Engine {
         let ahead = self.ahead(scope, &thread, active).await?;
         let overtaken = ahead.runs(rank);
         let started = self.try_create(scope, new, Some((rank, overtaken.clone()))).await?;
-        if rank == Rank::First {
-            self.cancel_all(scope, &thread, &overtaken).await?;
+        if rank == Rank::First
+            && let Err(error) = self.cancel_all(scope, &thread, &overtaken).await
+        {
+            // The run is stored: told of an error, its caller would make another. It asks again while it waits.
+            let (run, error) = (&started.run.id, &error as &dyn std::error::Error);
+            tracing::error!(%run, error, "not all runs ahead were asked to stop");
         }
         Ok(started)
     }
@@ -96,8 +101,9 @@ impl Engine {
         if busy == BusyPolicy::Interrupt {
             let overtaken = ahead.runs(Rank::First);
             self.cancel_all(scope, thread, &overtaken).await?;
+            let deadline = Instant::now() + PATIENCE;
             for run in &overtaken {
-                self.over(scope, thread, run, PATIENCE).await?;
+                self.over(scope, thread, run, deadline).await?;
             }
             match self.commit_on(scope, thread, free()).await {
                 // Others wait, or the run takes its time to stop: it is stored all the same.
@@ -123,7 +129,8 @@ impl Engine {
         let (rank, behind) = wait.unzip();
         let thread_id = run.thread_id.clone();
         let place = rank.map(|rank| Place { rank, run: run.id.clone() });
-        let state = RunState { key, key_budget, waiting: rank, ..RunState::default() };
+        let overtakes = behind.clone().filter(|_| rank == Some(Rank::First)).unwrap_or_default();
+        let state = RunState { key, key_budget, waiting: rank, overtakes, ..RunState::default() };
         let mut machine = Machine::restore(run, Vec::new(), ServerCalls::new(), None, state);
         let mut effects = Effects::default();
         let mut batch = match &thread {
@@ -188,7 +195,12 @@ impl Engine {
     }
 
     /// Cancels those of `runs` that can be.
-    async fn cancel_all(&self, scope: &Scope, thread: &ThreadId, runs: &[RunId]) -> Result<(), RunError> {
+    pub(crate) async fn cancel_all(
+        &self,
+        scope: &Scope,
+        thread: &ThreadId,
+        runs: &[RunId],
+    ) -> Result<(), RunError> {
         for run in runs {
             match self.cancel(scope, thread, run).await {
                 Ok(_) | Err(RunError::NotCancellable { .. } | RunError::NoRun(_)) => {}

@@ -15,8 +15,9 @@ pub use effects::{Change, Context, Effects, Next};
 use ropewalk_events::Event;
 use ropewalk_model::{FinishReason, ModelEvent};
 use ropewalk_types::{
-    Budget, LastError, LastErrorCode, Message, MessageStatus, RequiredAction, Run, RunIncompleteReason,
-    RunStatus, RunStep, RunStepStatus, StepDetails, ToolCallId, ToolCallRecord, ToolOutput, Usage,
+    Budget, LastError, LastErrorCode, Message, MessageStatus, RequiredAction, Run, RunId,
+    RunIncompleteReason, RunStatus, RunStep, RunStepStatus, StepDetails, ToolCallId, ToolCallRecord,
+    ToolOutput, Usage,
 };
 use serde::{Deserialize, Serialize};
 pub use server_calls::{ServerCall, ServerCalls};
@@ -103,6 +104,10 @@ pub struct RunState {
     pub model_ms: u64,
     /// Where the run joined the line of its thread, while it stands in it.
     pub(crate) waiting: Option<Rank>,
+    /// Those that it asks to stop while it waits.
+    pub(crate) overtakes: Vec<RunId>,
+    /// The model call that is under way, or has to be made again, is counted for the key already.
+    pub(crate) prepaid: bool,
 }
 
 /// One run: its objects, and where its current model turn stands.

@@ -7,7 +7,7 @@ use ropewalk_types::RunStatus;
 use tokio::time::{sleep, sleep_until};
 
 use crate::{
-    RunError,
+    Engine, RunError,
     execution::Execution,
     line::{self, Place},
     machine::{Effects, Input},
@@ -15,6 +15,8 @@ use crate::{
 
 /// How often a run that waits looks for itself, in case that the run ahead was driven by another process.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// Tries of a run that interrupts to stop those ahead, should whoever made it have failed to.
+const CANCEL_TRIES: u32 = 5;
 
 impl Execution {
     /// Whether the run stands in the line of its thread.
@@ -55,6 +57,7 @@ impl Execution {
         let Some(place) = self.place() else { return Ok(Input::Claimed) };
         let standing = lines.stand((self.scope.organization().clone(), thread.clone()), place.clone());
         let (deadline, stopping) = (self.deadline(), self.shared.stopping.clone());
+        let mut cancel_tries = CANCEL_TRIES;
         loop {
             let first = line::waiting(&self.scope, &thread).await?.into_iter().next();
             if first.is_none_or(|first| first == place) && self.enter().await? {
@@ -70,19 +73,37 @@ impl Execution {
                 () = sleep_until(deadline) => return Ok(Input::DeadlinePassed),
                 () = stopping.cancelled() => return Err(RunError::Lost),
                 () = standing.called() => {}
-                () = sleep(LOOK_AGAIN) => {}
+                () = sleep(LOOK_AGAIN) => {
+                    if cancel_tries > 0 {
+                        cancel_tries = if self.cancel_overtaken().await { 0 } else { cancel_tries - 1 };
+                    }
+                }
             }
         }
+    }
+
+    /// Asks those to stop that the run overtakes; `false` if that has to be tried again.
+    async fn cancel_overtaken(&self) -> bool {
+        let (run, overtaken) = (self.machine.run(), &self.machine.state().overtakes);
+        let engine = Engine { shared: self.shared.clone() };
+        let asked = engine.cancel_all(&self.scope, &run.thread_id, overtaken).await;
+        if let Err(error) = &asked {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(run = %run.id, error, "not all runs ahead were asked to stop");
+        }
+        asked.is_ok()
     }
 
     /// Takes the thread's lock and leaves the line; `false` if the lock is not free.
     async fn enter(&mut self) -> Result<bool, RunError> {
         let mut effects = Effects { run_changed: true, ..Effects::default() };
-        let rank = self.machine.state_mut().waiting.take();
+        let state = self.machine.state_mut();
+        let left = (state.waiting.take(), std::mem::take(&mut state.overtakes));
         match self.commit(&mut effects).await {
             Ok(()) => Ok(true),
             Err(RunError::Store(StoreError::Locked { .. })) => {
-                self.machine.state_mut().waiting = rank;
+                let state = self.machine.state_mut();
+                (state.waiting, state.overtakes) = left;
                 Ok(false)
             }
             Err(error) => Err(error),

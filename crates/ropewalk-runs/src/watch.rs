@@ -48,15 +48,14 @@ impl Engine {
         }
     }
 
-    /// Waits until the run is over or gone, for `patience` at most.
+    /// Waits until the run is over or gone, or it is past `deadline`.
     pub(crate) async fn over(
         &self,
         scope: &Scope,
         thread: &ThreadId,
         run: &RunId,
-        patience: Duration,
+        deadline: Instant,
     ) -> Result<(), RunError> {
-        let deadline = Instant::now() + patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.changed(scope, thread, run, left).await {

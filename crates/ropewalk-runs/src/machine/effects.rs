@@ -41,6 +41,8 @@ pub struct Effects {
     pub next: Next,
     /// What a model call used that ended with this: to be counted when it is stored.
     pub(crate) spent: Option<Spent>,
+    /// A model call is counted for the run's key as it begins: with this if nothing was spent yet, else before.
+    pub(crate) prepaid: bool,
 }
 
 impl Effects {

@@ -1,14 +1,23 @@
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use proptest::{collection::vec, prelude::*};
 use ropewalk_events::Grammar;
 use ropewalk_model::{ChatMessage, ChatPart, FinishReason, ModelEvent, ModelRequest, ScriptedModel, Turn};
 use ropewalk_runs::{BusyPolicy, Engine, NewRun, RunError, Started};
-use ropewalk_store::{Batch, Kind};
+use ropewalk_store::{Batch, Kind, Operation, Store, StoreError};
 use ropewalk_types::{Message, Run, RunId, RunStatus, ToolOutput};
 
-use crate::world::{World, names, read};
+use crate::{
+    gated::Gated,
+    world::{World, names, read},
+};
 
 /// An answer that takes its time.
 fn slow(text: &str, seconds: u64) -> Turn {
@@ -142,6 +151,46 @@ async fn an_interrupt_cancels_the_active_run_and_goes_ahead_of_those_that_wait()
     assert_eq!(model.requests().len(), 3);
 }
 
+/// Whether `batch` asks a run to stop.
+fn cancels(batch: &Batch) -> bool {
+    batch.operations.iter().any(|step| match step {
+        Operation::Put(put) => String::from_utf8_lossy(&put.body).contains(r#""status":"cancelling""#),
+        _ => false,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_cancels_failed_is_made_all_the_same_and_asks_again_a_few_times() {
+    for recovers in [true, false] {
+        let (refuses, refused) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
+        let gate = {
+            let (refuses, refused) = (refuses.clone(), refused.clone());
+            move |batch: &Batch| {
+                let refuse = cancels(batch) && refuses.load(Relaxed);
+                refused.fetch_add(u32::from(refuse), Relaxed);
+                async move { if refuse { Err(StoreError::Busy) } else { Ok(()) } }.boxed()
+            }
+        };
+        let world = World::over(Store::new(Gated::new(gate))).await;
+        let engine = world.engine([Turn::new().stall(), Turn::text("urgent")]);
+        let _work = world.work(&engine);
+        let active = world.start(&engine, false).await.run;
+        world.until(&active.id, |run| run.status == RunStatus::InProgress).await;
+        let urgent = world.join(&engine, "Quick!", BusyPolicy::Interrupt, false).await.run;
+        assert_eq!((urgent.status, refused.load(Relaxed)), (RunStatus::Queued, 1));
+        if recovers {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            refuses.store(false, Relaxed);
+            assert_eq!(world.done(&urgent.id).await.status, RunStatus::Completed);
+            assert_eq!(world.stored(&active.id).await.status, RunStatus::Cancelled);
+        } else {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            assert_eq!(refused.load(Relaxed), 6);
+            assert_eq!(world.stored(&urgent.id).await.status, RunStatus::Queued);
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_run_that_waits_for_outputs_is_interrupted_too() {
     let world = World::new().await;
@@ -188,6 +237,23 @@ async fn an_interrupting_message_finds_the_thread_free() {
     let next = world.start(&engine, false).await.run;
     world.done(&next.id).await;
     assert_eq!(shown(&model.requests()[1]), ["What is the price?", "Stop."]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupting_message_waits_ten_seconds_for_all_who_do_not_stop_together() {
+    let world = World::new().await;
+    // Nobody works here, so that nobody ends what another engine drives.
+    let (here, there) = (world.engine([]), world.engine([Turn::new().stall()]));
+    let active = world.start(&there, false).await.run;
+    world.until(&active.id, |run| run.status == RunStatus::InProgress).await;
+    here.cancel(&world.scope, &world.thread, &active.id).await.unwrap();
+    // Nor does a run whose reader does not read do anything.
+    let _unread = world.join(&there, "Quick!", BusyPolicy::Interrupt, true).await;
+    let begun = tokio::time::Instant::now();
+    let message = world.message("Stop.");
+    here.add_message(&world.scope, &message, BusyPolicy::Interrupt, Batch::new()).await.unwrap();
+    assert_eq!(begun.elapsed().as_secs(), 10);
+    assert_eq!(world.messages().await.last(), Some(&message));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,14 +1,18 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
 
 use ropewalk_model::{ChatMessage, FinishReason, ModelEvent, ScriptedModel, ToolCallPart, Turn};
 use ropewalk_runs::{Engine, EngineOptions, NewRun, RunError};
-use ropewalk_store::{Batch, Expect};
+use ropewalk_store::{Batch, Expect, Operation, Store, TimeOrderedIds};
 use ropewalk_types::{
-    Budget, Run, RunIncompleteReason, RunStatus, StepDetails, Thread, ToolCallRecord, ToolOutput,
-    TruncationKind, TruncationStrategy, Usage,
+    Budget, Id, Run, RunIncompleteReason, RunStatus, StepDetails, Thread, ThreadId, ToolCallRecord,
+    ToolOutput, TruncationKind, TruncationStrategy, Usage,
 };
 
-use crate::world::World;
+use tokio::sync::{Barrier, Semaphore};
+
+use crate::{gated::Gated, world::World};
 
 fn usage(tokens: u64) -> ModelEvent {
     ModelEvent::Usage(Usage {
@@ -55,6 +59,19 @@ impl World {
         let mut run = self.run();
         run.budget = Some(budget);
         NewRun::new(run)
+    }
+
+    /// A run on its own thread, made with the key `a` that pays for so many calls.
+    fn with_key(&self, calls: u64) -> NewRun {
+        let thread = Thread::new(ThreadId::mint(&TimeOrderedIds), self.now());
+        let mut run = self.run();
+        run.thread_id = thread.id.clone();
+        NewRun {
+            thread: Some(thread),
+            key: Some("a".to_owned()),
+            key_budget: Some(Budget::new().max_model_calls(calls)),
+            ..NewRun::new(run)
+        }
     }
 
     async fn set_budget(&self, budget: Budget) {
@@ -165,6 +182,86 @@ async fn the_runs_of_a_key_share_its_budget_and_other_keys_do_not_pay() {
     assert_eq!(reason(&ends[2]), Some(RunIncompleteReason::KeyMaxModelCalls));
     assert_eq!(world.spent("key/b").await, [("calls".to_owned(), 1), ("tokens".to_owned(), 10)]);
     assert_eq!(model.requests().len(), 2);
+}
+
+/// Whether `batch` counts a call of the key `a` that is to begin.
+fn prepays(batch: &Batch) -> bool {
+    batch
+        .operations
+        .iter()
+        .any(|step| matches!(step, Operation::RequireAtMost(counter, _) if counter == "key/a/spent/calls"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_runs_at_the_same_time_as_many_call_as_their_key_pays_for() {
+    // Each has seen that there are calls left before the first of them takes one.
+    let all = Arc::new(Barrier::new(9));
+    let gate = move |batch: &Batch| {
+        let (prepays, all) = (prepays(batch), all.clone());
+        async move {
+            if prepays {
+                all.wait().await;
+            }
+            Ok(())
+        }
+        .boxed()
+    };
+    let world = World::over(Store::new(Gated::new(gate))).await;
+    let model = ScriptedModel::with_turns((0..9).map(|_| answer(10)));
+    let engine = world.engine_over(&model);
+    let ends = (0..9).map(|_| world.ends(&engine, world.with_key(3)));
+    let ends = futures_util::future::join_all(ends).await;
+    let (completed, others): (Vec<_>, Vec<_>) =
+        ends.iter().partition(|run| run.status == RunStatus::Completed);
+    assert_eq!((completed.len(), model.requests().len()), (3, 3));
+    for run in others {
+        assert_eq!(reason(run), Some(RunIncompleteReason::KeyMaxModelCalls));
+    }
+    assert_eq!(world.spent("key/a").await, [("calls".to_owned(), 3), ("tokens".to_owned(), 30)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_call_of_a_key_is_made_again_if_its_process_dies() {
+    let world = World::new().await;
+    let dead = world.engine([Turn::new().event(usage(1000)).stall()]);
+    let run = dead.create(&world.scope, world.with_key(1)).await.unwrap().run;
+    world.until(&run.id, |run| run.status == RunStatus::InProgress).await;
+    let next = world.engine([answer(7)]);
+    let _work = world.work(&next);
+    let run = world.until(&run.id, |run| run.status.is_terminal()).await;
+    assert_eq!(run.status, RunStatus::Completed);
+    assert_eq!(world.spent("key/a").await, [("calls".to_owned(), 1), ("tokens".to_owned(), 7)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_comes_before_a_call_of_a_key_costs_it_nothing() {
+    let (open, begins) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let gate = {
+        let (open, begins) = (open.clone(), begins.clone());
+        move |batch: &Batch| {
+            let (prepays, open, begins) = (prepays(batch), open.clone(), begins.clone());
+            async move {
+                if prepays {
+                    begins.add_permits(1);
+                    open.acquire().await.unwrap().forget();
+                }
+                Ok(())
+            }
+            .boxed()
+        }
+    };
+    let world = World::over(Store::new(Gated::new(gate))).await;
+    let model = ScriptedModel::with_turns([answer(7)]);
+    let engine = world.engine_over(&model);
+    let new = world.with_key(1);
+    let thread = new.run.thread_id.clone();
+    let run = engine.create(&world.scope, new).await.unwrap().run;
+    begins.acquire().await.unwrap().forget();
+    engine.cancel(&world.scope, &thread, &run.id).await.unwrap();
+    open.add_permits(1);
+    let run = world.until(&run.id, |run| run.status.is_terminal()).await;
+    assert_eq!(run.status, RunStatus::Cancelled);
+    assert!(world.spent("key/a").await.is_empty() && model.requests().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod busy;
+mod gated;
 mod library;
 mod life;
 mod limits;

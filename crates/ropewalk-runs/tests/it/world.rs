@@ -32,7 +32,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let store = Store::in_memory();
+        Self::over(Store::in_memory()).await
+    }
+
+    pub(crate) async fn over(store: Store) -> Self {
         let scope = store.scope(Organization::new("org-a"));
         let clock = Arc::new(TokioClock(Instant::now()));
         let thread = Thread::new(ThreadId::mint(&TimeOrderedIds), clock.now());
