@@ -28,6 +28,9 @@ pub(crate) struct Limits {
     /// Most bytes of a JSON body. [default: 33554432]
     #[arg(long, env = "ROPEWALK_MAX_BODY_BYTES")]
     max_body_bytes: Option<usize>,
+    /// Most bytes of all files of an organisation. [default: no limit]
+    #[arg(long, env = "ROPEWALK_STORAGE_QUOTA_BYTES")]
+    storage_quota_bytes: Option<u64>,
     /// Most bytes of a request's headers. [default: 65536]
     #[arg(long, env = "ROPEWALK_MAX_HEADER_BYTES")]
     max_header_bytes: Option<usize>,
@@ -50,6 +53,9 @@ impl Limits {
     pub(crate) fn apply(self, file: Self, options: &mut RuntimeOptions) -> anyhow::Result<()> {
         options.rate_limits.requests_per_minute = self.requests_per_minute.or(file.requests_per_minute);
         options.rate_limits.tokens_per_minute = self.tokens_per_minute.or(file.tokens_per_minute);
+        if let Some(bytes) = self.storage_quota_bytes.or(file.storage_quota_bytes) {
+            set(Some(bytes), options.library.max_total_bytes.get_or_insert_default(), "storage-quota-bytes")?;
+        }
         let bounds = &mut options.bounds;
         for (given, bound, flag) in [
             (self.max_streams.or(file.max_streams), &mut bounds.streams, "max-streams"),
@@ -82,4 +88,21 @@ fn set<T: Default + PartialEq>(given: Option<T>, bound: &mut T, flag: &str) -> a
     ensure!(given != T::default(), "--{flag} is at least 1");
     *bound = given;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_storage_quota_is_set_by_flag_or_file_and_the_flag_comes_first() {
+        let quota = |bytes| Limits { storage_quota_bytes: bytes, ..Limits::default() };
+        for (flag, file, expected) in
+            [(None, None, None), (None, Some(7), Some(7)), (Some(5), Some(7), Some(5))]
+        {
+            let mut options = RuntimeOptions::default();
+            quota(flag).apply(quota(file), &mut options).unwrap();
+            assert_eq!(options.library.max_total_bytes, expected);
+        }
+    }
 }

@@ -67,9 +67,9 @@ fn translate(uri: &Uri) -> Result<(Uri, Azure), ApiError> {
     Ok((uri, Azure { deployment }))
 }
 
-/// A path's segment as its author wrote it: `+` is itself in a path, though not in a query.
-fn percent_decoded(segment: &str) -> String {
-    let query = segment.replace('+', "%2B").replace(['&', '='], "");
+/// A path's segment as its author wrote it: `+`, `&` and `=` are themselves in a path, though not in a query.
+pub(crate) fn percent_decoded(segment: &str) -> String {
+    let query = segment.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name.into_owned()).collect()
 }
 

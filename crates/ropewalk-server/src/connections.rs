@@ -1,8 +1,9 @@
 //! The connections of a server: how many, how long, and what they may send before there is a request.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
+use http::{HeaderValue, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -101,7 +102,17 @@ impl Connections {
     fn spawn(&self, http: http1::Builder, socket: TcpStream, app: Router, room: OwnedSemaphorePermit) {
         let patience = self.bounds.body_timeout;
         let service = service_fn(move |request: http::Request<Incoming>| {
-            app.clone().oneshot(request.map(|body| Body::new(TimedBody::new(body, patience))))
+            let request = request.map(|body| TimedBody::new(body, patience));
+            let ended = request.body().ended();
+            let answer = app.clone().oneshot(request.map(Body::new));
+            async move {
+                let mut response = answer.await?;
+                // What is left of the body stands in the way of another request.
+                if !response.status().is_success() && !ended.reached() {
+                    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let stopping = self.stopping.clone();
         let connection = http.serve_connection(TokioIo::new(socket), service);

@@ -17,11 +17,11 @@ use multer::{Field, Multipart};
 use ropewalk_files::{FileError, Incoming};
 use ropewalk_types::{Endpoint, ErrorObject};
 
-use crate::{api_error::ApiError, idle::went_idle, schema::RequestSchema};
+use crate::{api_error::ApiError, filename, idle::went_idle, schema::RequestSchema};
 
 /// Most parts of a form; the largest form of the API has four.
 const MAX_PARTS: usize = 16;
-/// Most bytes of all text fields.
+/// Most bytes of all text fields and of all names of fields.
 const MAX_TEXT: usize = 64 * 1024;
 /// Most bytes that the parser may hold before it has made something of them: a part's headers have to fit.
 const MAX_HELD: usize = 1024 * 1024;
@@ -32,6 +32,8 @@ const MAX_NAME: usize = 1024;
 pub(crate) struct Form<E> {
     schema: Arc<RequestSchema<E>>,
     parts: Multipart<'static>,
+    /// Parts that have begun.
+    begun: usize,
     held: Arc<AtomicUsize>,
 }
 
@@ -56,7 +58,7 @@ impl<E: Endpoint> Form<E> {
         })?;
         let held = Arc::new(AtomicUsize::new(0));
         let body = PacedBody { body: body.into_data_stream(), held: held.clone(), rested: true };
-        Ok(Self { schema, parts: Multipart::new(body, boundary), held })
+        Ok(Self { schema, parts: Multipart::new(body, boundary), begun: 0, held })
     }
 
     /// Reads the form to its end. The bytes go where `begin` says.
@@ -68,13 +70,12 @@ impl<E: Endpoint> Form<E> {
         let (mut begin, mut received) = (Some(begin), None);
         let mut texts: Vec<(String, String)> = Vec::new();
         let mut room = MAX_TEXT;
-        let mut parts = 0;
         while let Some(mut part) = self.next().await? {
-            parts += 1;
-            if parts > MAX_PARTS {
+            if self.begun > MAX_PARTS {
                 return Err(ApiError::bad_request(format!("The form has more than {MAX_PARTS} parts.")));
             }
             let name = part.name().unwrap_or_default().to_owned();
+            take(&mut room, name.len())?;
             if name != carrier {
                 let text = self.text(&mut part, &mut room).await?;
                 texts.push((name, text));
@@ -84,7 +85,7 @@ impl<E: Endpoint> Form<E> {
                 let message = format!("Duplicate parameter: '{carrier}'.");
                 return Err(ApiError::bad_field(carrier, "invalid_value", message));
             };
-            let filename = filename(part.file_name())?;
+            let filename = named(part.headers())?;
             let mut incoming = begin().await?;
             while let Some(bytes) = part.chunk().await.map_err(broken)? {
                 self.held.store(0, Ordering::Relaxed);
@@ -102,7 +103,14 @@ impl<E: Endpoint> Form<E> {
     }
 
     async fn next(&mut self) -> Result<Option<Field<'static>>, ApiError> {
-        let part = self.parts.next_field().await.map_err(broken)?;
+        let part = self.parts.next_field().await.map_err(|error| match self.begun {
+            0 if holds_too_much(&error) => too_large(format!(
+                "The form has no part within its first {MAX_HELD} bytes: its boundary is missing, or the headers of \
+                 its first part are too long."
+            )),
+            _ => broken(error),
+        })?;
+        self.begun += 1;
         self.held.store(0, Ordering::Relaxed);
         Ok(part)
     }
@@ -111,19 +119,23 @@ impl<E: Endpoint> Form<E> {
         let mut text = Vec::new();
         while let Some(bytes) = part.chunk().await.map_err(broken)? {
             self.held.store(0, Ordering::Relaxed);
-            *room = room.checked_sub(bytes.len()).ok_or_else(|| {
-                let message = format!("The text fields of the form have more than {MAX_TEXT} bytes.");
-                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorObject::invalid_request(message))
-            })?;
+            take(room, bytes.len())?;
             text.extend_from_slice(&bytes);
         }
         String::from_utf8(text).map_err(|_| ApiError::bad_request("A text field of the form is not UTF-8."))
     }
 }
 
-/// The last component of a name: a path says where a file lay on the client's disk, which is nobody's business.
-fn filename(name: Option<&str>) -> Result<String, ApiError> {
-    let name = name.unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default();
+/// Takes the bytes of a name or a text from what is left for them.
+fn take(room: &mut usize, bytes: usize) -> Result<(), ApiError> {
+    *room = room.checked_sub(bytes).ok_or_else(|| {
+        too_large(format!("The text fields of the form and their names have more than {MAX_TEXT} bytes."))
+    })?;
+    Ok(())
+}
+
+fn named(headers: &HeaderMap) -> Result<String, ApiError> {
+    let name = filename::clean(&filename::of_part(headers).unwrap_or_default());
     let length = name.chars().count();
     if length > MAX_NAME {
         let message = format!(
@@ -132,7 +144,7 @@ fn filename(name: Option<&str>) -> Result<String, ApiError> {
         );
         return Err(ApiError::bad_field("file", "string_above_max_length", message));
     }
-    Ok(if name.is_empty() { "upload".to_owned() } else { name.to_owned() })
+    Ok(name)
 }
 
 fn broken(error: multer::Error) -> ApiError {
@@ -140,12 +152,18 @@ fn broken(error: multer::Error) -> ApiError {
         let error = ErrorObject::invalid_request("The body of the request stopped coming.");
         return ApiError::new(StatusCode::REQUEST_TIMEOUT, error);
     }
-    if std::error::Error::source(&error).is_some_and(|source| source.is::<Held>()) {
-        let message = "The headers of a part of the form are too long.";
-        let error = ErrorObject::invalid_request(message);
-        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, error);
+    if holds_too_much(&error) {
+        return too_large("The headers of a part of the form are too long.");
     }
     ApiError::bad_request("The body of the request is not a whole multipart/form-data form.")
+}
+
+fn holds_too_much(error: &multer::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<Held>())
+}
+
+fn too_large(message: impl Into<String>) -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorObject::invalid_request(message))
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

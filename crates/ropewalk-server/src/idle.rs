@@ -4,6 +4,10 @@ use std::{
     error::Error,
     future::Future,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -30,6 +34,16 @@ pub(crate) fn went_idle(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
+/// Whether a body was read to its end, for those who have the body no longer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ended(Arc<AtomicBool>);
+
+impl Ended {
+    pub(crate) fn reached(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A body that fails if it is waited for too long.
 pub(crate) struct TimedBody<B> {
     body: B,
@@ -37,11 +51,17 @@ pub(crate) struct TimedBody<B> {
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the timer runs: what a slow reader leaves unread is no fault of the client.
     waiting: bool,
+    ended: Ended,
 }
 
-impl<B> TimedBody<B> {
+impl<B: Body> TimedBody<B> {
     pub(crate) fn new(body: B, patience: Duration) -> Self {
-        Self { body, patience, timer: None, waiting: false }
+        let ended = Ended(Arc::new(AtomicBool::new(body.is_end_stream())));
+        Self { body, patience, timer: None, waiting: false, ended }
+    }
+
+    pub(crate) fn ended(&self) -> Ended {
+        self.ended.clone()
     }
 }
 
@@ -56,6 +76,9 @@ impl<B: Body<Error: Into<BoxError>> + Unpin> Body for TimedBody<B> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
             this.waiting = false;
+            if frame.is_none() || this.body.is_end_stream() {
+                this.ended.0.store(true, Ordering::Relaxed);
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let patience = this.patience;

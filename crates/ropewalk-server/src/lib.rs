@@ -9,6 +9,7 @@ mod caller;
 mod chat;
 mod connections;
 mod file_search;
+mod filename;
 mod form;
 mod handlers;
 mod headers;

@@ -51,7 +51,8 @@ impl<E: Endpoint> RequestSchema<E> {
         read(rules, if absent { Value::Object(Map::new()) } else { parse::parse(body)? })
     }
 
-    /// Reads a query string. Parameters that the endpoint does not know are ignored, as some clients add their own.
+    /// Reads a query string. Parameters that the endpoint does not know are ignored, as some clients add their own,
+    /// unless its type denies them.
     pub(crate) fn read_query(&self, query: &str) -> Result<E::Query, ApiError> {
         let rules = self.query.get_or_init(rules::<E::Query>);
         let value = form::value(rules, form_urlencoded::parse(query.as_bytes()))?;

@@ -37,6 +37,8 @@ pub struct ListThreadsQuery {
 
 /// Which threads to delete: those that match every filter given, and at least one must be given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+// A filter that is spelt wrong would delete more than was meant.
+#[serde(deny_unknown_fields)]
 pub struct DeleteThreadsQuery {
     /// Only threads with all these notes: `metadata[key]=value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

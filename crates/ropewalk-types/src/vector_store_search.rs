@@ -46,7 +46,7 @@ pub enum SearchText {
     /// One text.
     One(#[schemars(length(max = 16_384))] String),
     /// Several texts, at most 20.
-    Many(#[schemars(length(max = 20))] Vec<String>),
+    Many(#[schemars(length(max = 20), inner(length(max = 16_384)))] Vec<String>),
 }
 
 impl SearchText {

@@ -32,6 +32,7 @@ fn a_server_that_cannot_start_says_why_in_one_line() {
         (&["--api-keys", "bad.json"], "the key file is not of the form"),
         (&["--run-expiry", "0"], "--run-expiry"),
         (&["--max-streams", "0"], "--max-streams is at least 1"),
+        (&["--storage-quota-bytes", "0"], "--storage-quota-bytes is at least 1"),
         (&["--body-timeout", "0"], "--body-timeout is at least 1"),
         (&["--config", "bad.toml"], "the settings file cannot be used"),
         (&["--config", "nowhere.toml"], "the settings file cannot be used"),

@@ -1,11 +1,13 @@
 use ropewalk_types::endpoint;
 
-use crate::{api_error::ApiError, call::Call, form::Form, reply::Reply};
+use crate::{api_error::ApiError, call::Call, filename, form::Form, reply::Reply};
 
 pub(crate) async fn create(
     call: Call<endpoint::CreateUpload>,
 ) -> Result<Reply<endpoint::CreateUpload>, ApiError> {
-    let upload = call.runtime.library().create_upload(&call.scope, call.body).await?;
+    let mut request = call.body;
+    request.filename = filename::clean(&request.filename);
+    let upload = call.runtime.library().create_upload(&call.scope, request).await?;
     Ok(Reply::json(&upload))
 }
 

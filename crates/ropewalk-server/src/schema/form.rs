@@ -21,44 +21,62 @@ pub(super) fn value<'a>(
     // An endpoint without fields has none to read.
     let Some(form) = rules.get(rules.root).forms.first() else { return Ok(Value::Null) };
     for (key, text) in pairs {
-        let (name, inner) = split(form, &key);
-        let rule = field(form, name).map(|node| rules.get(node));
-        match (rule, inner) {
-            (Some(rule), _) if let Some(array) = &rule.array => {
-                let item = scalar(rules.get(array.item), &text);
-                match object.entry(name).or_insert_with(|| Value::Array(Vec::new())) {
-                    Value::Array(items) => items.push(item),
-                    _ => return Err(fault::duplicate(&Path::ROOT.field(name))),
-                }
-            }
-            (Some(rule), Some(inner)) if let Some(form) = rule.forms.first() => {
-                let value = field(form, inner)
-                    .map_or_else(|| text.clone().into(), |node| scalar(rules.get(node), &text));
-                let fields = object.entry(name).or_insert_with(|| Value::Object(Map::new()));
-                let twice = fields
-                    .as_object_mut()
-                    .is_none_or(|fields| fields.insert(inner.to_owned(), value).is_some());
-                if twice {
-                    return Err(fault::duplicate(&Path::ROOT.field(name).field(inner)));
-                }
-            }
-            (rule, _) => {
-                let value = rule.map_or_else(|| text.clone().into(), |rule| scalar(rule, &text));
-                if object.insert(key.to_string(), value).is_some() && rule.is_some() {
-                    return Err(fault::duplicate(&Path::ROOT.field(name)));
-                }
-            }
-        }
+        let (name, inner) = split(&key);
+        put(rules, form, &mut object, (name, &inner), &text, &Path::ROOT)?;
     }
     Ok(Value::Object(object))
 }
 
-/// `metadata[key]` as `metadata` and `key`. A list is named `include[]`; `include` and `include[0]` mean it too.
-fn split<'a>(form: &'a Form, key: &'a str) -> (&'a str, Option<&'a str>) {
+/// `a[b][c]` as `a`, and `b` and `c` inside of it.
+fn split(key: &str) -> (&str, Vec<&str>) {
     let parts = key.strip_suffix(']').and_then(|key| key.split_once('['));
-    let (name, inner) = parts.map_or((key, None), |(name, inner)| (name, Some(inner)));
-    let list = |field: &&super::rule::Field| field.name.strip_suffix("[]") == Some(name);
-    form.fields.iter().find(list).map_or((name, inner), |list| (&list.name, inner))
+    parts.map_or((key, Vec::new()), |(name, inner)| (name, inner.split("][").collect()))
+}
+
+/// Puts a text where its key says. It goes no deeper than the rules do: where they expect no object, an empty one is
+/// wrong enough for the check.
+fn put(
+    rules: &Rules,
+    form: &Form,
+    object: &mut Map<String, Value>,
+    (name, inner): (&str, &[&str]),
+    text: &str,
+    path: &Path<'_>,
+) -> Result<(), ApiError> {
+    // A list is named `include[]`; `include` and `include[0]` mean it too.
+    let list = form.fields.iter().find(|field| field.name.strip_suffix("[]") == Some(name));
+    let name = list.map_or(name, |list| &list.name);
+    let path = path.field(name);
+    let Some(rule) = field(form, name).map(|node| rules.get(node)) else {
+        if form.others == Others::Refused {
+            object.insert(name.to_owned(), Value::Null);
+        }
+        return Ok(());
+    };
+    match (&rule.array, inner) {
+        (Some(array), [] | [_]) => {
+            let item = scalar(rules.get(array.item), text);
+            match object.entry(name).or_insert_with(|| Value::Array(Vec::new())) {
+                Value::Array(items) => items.push(item),
+                _ => return Err(fault::duplicate(&path)),
+            }
+        }
+        (_, [first, rest @ ..]) => {
+            match (object.entry(name).or_insert_with(|| Value::Object(Map::new())), rule.forms.first()) {
+                (Value::Object(fields), Some(form)) => {
+                    put(rules, form, fields, (first, rest), text, &path)?;
+                }
+                (Value::Object(_), None) => {}
+                _ => return Err(fault::duplicate(&path)),
+            }
+        }
+        (None, []) => {
+            if object.insert(name.to_owned(), scalar(rule, text)).is_some() {
+                return Err(fault::duplicate(&path));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn field(form: &Form, name: &str) -> Option<Node> {

@@ -95,6 +95,46 @@ fn a_query_is_read_as_its_schema_says() {
 }
 
 #[test]
+fn brackets_lead_into_objects_and_no_deeper_than_the_schema() {
+    type Threads = endpoint::ListThreads;
+    assert_eq!(
+        query::<Threads>("metadata[a][b]=1"),
+        "metadata.a | invalid_type | Invalid type for 'metadata.a': expected a string, but got an object instead."
+    );
+    assert!(
+        query::<Threads>("metadata[a]=1&metadata[a][a]=1").starts_with("metadata.a | invalid_value | Dup")
+    );
+    assert!(query::<Threads>("limit[a]=1").starts_with("limit | invalid_type | "));
+    assert!(query::<Threads>(&format!("metadata[{}]=1", "a][".repeat(100_000))).starts_with("metadata.a | "));
+    assert_eq!(query::<Threads>("x[a]=1&x=2&x=3"), "fits");
+
+    let schema = RequestSchema::<endpoint::CreateFile>::new();
+    let long = "x".repeat(10_000);
+    let unknown = answer(schema.read_form([(long.as_str(), "1"), ("purpose", "assistants")]).map(drop));
+    assert!(unknown.contains("Unknown parameter: 'xxx") && unknown.len() < 500, "{unknown}");
+    let nested = [
+        ("purpose", "assistants"),
+        ("expires_after[seconds]", "3600"),
+        ("expires_after[anchor][a]", "created_at"),
+    ];
+    assert!(answer(schema.read_form(nested).map(drop)).starts_with("expires_after.anchor | invalid_type | "));
+}
+
+#[test]
+fn a_filter_spelt_wrong_deletes_no_threads() {
+    let wrong = query::<endpoint::DeleteThreads>("assistant_id=asst_1&created_befor=5");
+    assert_eq!(wrong, "created_befor | unknown_parameter | Unknown parameter: 'created_befor'.");
+    assert_eq!(query::<endpoint::DeleteThreads>("metadata[a]=1&dry_run=true&created_before=5"), "fits");
+}
+
+#[test]
+fn each_text_of_a_search_has_its_bound() {
+    let search = |text: &str| body::<endpoint::SearchVectorStore>(&format!(r#"{{"query":["x","{text}"]}}"#));
+    assert_eq!(search(&"x".repeat(16_384)), "fits");
+    assert!(search(&"x".repeat(16_385)).starts_with("query[1] | string_above_max_length | "));
+}
+
+#[test]
 fn an_endpoint_without_a_body_takes_any() {
     assert_eq!(body::<endpoint::CancelRun>("{}"), "fits");
     assert_eq!(body::<endpoint::CancelRun>("what?"), "fits");

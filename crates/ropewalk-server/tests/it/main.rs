@@ -6,6 +6,7 @@ mod azure;
 mod chat;
 mod chat_kept;
 mod errors;
+mod forms;
 mod hostile;
 mod keys;
 mod limits;

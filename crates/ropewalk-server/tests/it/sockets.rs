@@ -100,6 +100,21 @@ async fn headers_and_addresses_just_over_the_bounds_are_answered_in_words() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn an_error_ahead_of_the_bodys_end_closes_the_connection_and_others_do_not() {
+    let server = Server::start(RuntimeOptions::default()).await;
+    // The body is never sent.
+    let head = "POST /v1/nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n";
+    let answer = ask(&mut server.connect().await, head).await;
+    assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("\r\nconnection: close\r\n"), "{answer}");
+
+    let read =
+        "POST /v1/threads HTTP/1.1\r\nhost: x\r\nopenai-beta: assistants=v2\r\ncontent-length: 1\r\n\r\n{";
+    let answers = ask(&mut server.connect().await, &format!("{read}{MODELS}")).await;
+    assert!(answers.starts_with("HTTP/1.1 400 ") && answers.contains("HTTP/1.1 200 "), "{answers}");
+    server.stop().await;
+}
+
 /// Sends `piece` until the other side has enough; the bytes that it took, and its last words.
 async fn flood(socket: TcpStream, piece: &[u8]) -> (usize, String) {
     let (mut input, mut output) = socket.into_split();
