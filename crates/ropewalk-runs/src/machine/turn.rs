@@ -13,6 +13,10 @@ use ropewalk_types::{
 use super::{Change, Context, Effects, Machine, ending::Ending};
 use crate::{citation::Annotator, server_tool::BuiltInTool};
 
+/// Room for an answer from the start, in bytes: most fit, and many that grow at once do not riddle the heap with what they
+/// outgrew.
+const USUAL_ANSWER: usize = 4096;
+
 /// What the current turn has brought so far besides text.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Turn {
@@ -69,7 +73,9 @@ impl Machine {
         let Some(message) = message else { return };
         let first = !matches!(message.content.last(), Some(MessageContent::Text { .. }));
         if first {
-            message.content.push(MessageContent::Text { text: Text::default() });
+            let mut text = Text::default();
+            text.value.reserve(USUAL_ANSWER);
+            message.content.push(MessageContent::Text { text });
             *annotator = Annotator::default();
         }
         let index = message.content.len() as u64 - 1;
