@@ -61,7 +61,7 @@ impl Library {
             place.attributes = Some(request.attributes.clone().unwrap_or_default());
             let window = request.chunking_strategy.unwrap_or_default().window();
             place.chunking_strategy = Some(ChunkingStrategy::Static { window });
-            let state = PlaceState { batch: of.cloned(), filename: file.filename, tries: 0 };
+            let state = PlaceState { batch: of.cloned(), filename: file.filename };
             batch = batch
                 .require(Kind::File, id.as_str())
                 .put(record::put_place(&place, &state).expect(Expect::Absent));

@@ -4,7 +4,7 @@ use ropewalk_types::{
     FileId, UploadId, UploadStatus, VectorStoreFileBatchId, VectorStoreFileStatus, VectorStoreId,
 };
 
-/// Why a call of a [`Library`](crate::Library) failed. Nothing was changed then.
+/// Why a call of a [`Library`](crate::Library) failed. Nothing was changed then, unless the method says more.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {

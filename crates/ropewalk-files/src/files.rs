@@ -63,7 +63,7 @@ impl Library {
         let bytes = i64::try_from(file.bytes).unwrap_or(i64::MAX);
         let batch = Batch::new().delete(Kind::File, id.as_str());
         let batch = batch.put(record::put_deleted_file(id, self.later(LEASE)));
-        match scope.commit(tally::add_bytes(batch, "files/", -bytes)).await {
+        match scope.commit(batch.add(tally::FILE_BYTES, -bytes)).await {
             Err(StoreError::Missing { .. }) => return Err(FileError::NoFile(id.clone())),
             done => done?,
         }
@@ -152,7 +152,7 @@ impl Library {
 
     pub(crate) async fn check_quota(&self, scope: &Scope, bytes: u64) -> Result<(), FileError> {
         let Some(limit) = self.0.options.max_total_bytes else { return Ok(()) };
-        let held = tally::read(scope, "files/").await?.bytes;
+        let held = u64::try_from(scope.counter(tally::FILE_BYTES).await?).unwrap_or_default();
         if held.saturating_add(bytes) > limit { Err(FileError::Quota) } else { Ok(()) }
     }
 

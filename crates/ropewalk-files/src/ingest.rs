@@ -12,7 +12,7 @@ use crate::{FileError, Library, record::PlaceState, search::collection, worker::
 
 /// How often a file is tried whose ingestion never came to an end: one that takes the process with it must not do so
 /// for ever.
-const MOST_TRIES: u32 = 5;
+const MOST_TRIES: u64 = 5;
 
 /// Why a file cannot be taken in, as its `last_error` says it.
 fn refusal(code: VectorStoreFileErrorCode, message: impl Into<String>) -> VectorStoreFileError {
@@ -65,13 +65,12 @@ impl Library {
 
     async fn take_in_claimed(&self, scope: &Scope, claimed: Document) -> Result<(), FileError> {
         let mut file: VectorStoreFile = claimed.decode()?;
-        let mut state: PlaceState = claimed.decode_state()?.unwrap_or_default();
+        let state: PlaceState = claimed.decode_state()?.unwrap_or_default();
         if file.status != VectorStoreFileStatus::InProgress {
             return Ok(());
         }
         // The fence counts the claims.
-        state.tries = u32::try_from(claimed.fence).unwrap_or(u32::MAX);
-        let done = if state.tries > MOST_TRIES {
+        let done = if claimed.fence > MOST_TRIES {
             Err(refusal(
                 VectorStoreFileErrorCode::ServerError,
                 "The file could not be taken in; several tries failed.",

@@ -73,8 +73,6 @@ pub(crate) struct PlaceState {
     /// The batch it came with.
     pub(crate) batch: Option<VectorStoreFileBatchId>,
     pub(crate) filename: String,
-    /// How often somebody began to take it in.
-    pub(crate) tries: u32,
 }
 
 /// A file's place in a vector store: below the store, found by its batch, due at once until it is taken in.

@@ -2,7 +2,7 @@
 
 use ropewalk_store::{Batch, Document, Expect, Kind, ListRequest, Scope};
 use ropewalk_types::{
-    CompleteUpload, CreateUpload, File, FileId, FilePurpose, Upload, UploadId, UploadPart, UploadStatus,
+    CompleteUpload, CreateUpload, File, FileId, FilePurpose, Upload, UploadId, UploadStatus,
 };
 
 use crate::{
@@ -164,7 +164,6 @@ impl Library {
             let Some(part) = part.filter(|_| !request.part_ids[..position].contains(id)) else {
                 return Err(FileError::Parts(format!("part `{id}` is not one of them, or is named twice")));
             };
-            part.decode::<UploadPart>()?;
             let state: PartState = part.decode_state()?.unwrap_or_default();
             bytes = bytes.saturating_add(state.bytes);
         }
