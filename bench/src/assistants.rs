@@ -7,7 +7,8 @@ use memchr::memmem;
 
 use crate::connection::Connection;
 
-const DELTA: &[u8] = b"event: thread.message.delta\n";
+/// How a token is told of.
+pub(crate) const DELTA: &[u8] = b"event: thread.message.delta\n";
 const MESSAGE: &str = r#"{"role":"user","content":"Say 200 words."}"#;
 
 /// A new assistant of `model`.
@@ -43,6 +44,22 @@ pub(crate) async fn finish(connection: &mut Connection) -> anyhow::Result<usize>
     let (end, tokens) = connection.drain(DELTA).await?;
     completed(end)?;
     Ok(tokens)
+}
+
+/// A new run that nobody reads; gives where its events are.
+pub(crate) async fn create_run(connection: &mut Connection, assistant: &str) -> anyhow::Result<String> {
+    let thread = create_thread(connection).await?;
+    create_message(connection, &thread).await?;
+    let path = format!("/v1/threads/{thread}/runs");
+    let run = id(connection.post(&path, &format!(r#"{{"assistant_id":"{assistant}"}}"#)).await?)?;
+    Ok(format!("{path}/{run}/events"))
+}
+
+/// Reads the events of a run behind number `after`, until it is over; gives how many there were.
+pub(crate) async fn follow(connection: &mut Connection, events: &str, after: usize) -> anyhow::Result<usize> {
+    connection.get_until(&format!("{events}?starting_after={after}"), b"event: ").await?;
+    let (_, frames) = connection.drain(b"\nid: ").await?;
+    Ok(frames)
 }
 
 /// A new thread.

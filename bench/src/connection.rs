@@ -88,6 +88,16 @@ impl Connection {
     /// Posts `body` and reads a stream until `mark` is in it.
     pub(crate) async fn post_until(&mut self, path: &str, body: &str, mark: &[u8]) -> anyhow::Result<()> {
         self.send("POST", path, body).await?;
+        self.until(mark).await
+    }
+
+    /// Gets a stream and reads until `mark` is in it.
+    pub(crate) async fn get_until(&mut self, path: &str, mark: &[u8]) -> anyhow::Result<()> {
+        self.send("GET", path, "").await?;
+        self.until(mark).await
+    }
+
+    async fn until(&mut self, mark: &[u8]) -> anyhow::Result<()> {
         let mut seen = self.head().await?;
         while memmem::find(&self.reply[seen..], mark).is_none() {
             // The mark may lie across two reads.

@@ -1,5 +1,6 @@
 //! Measures `ropewalk serve` beside a bare upstream and a floor, all in one run on one machine; the SSE decoder beside
-//! public ones; open streams, pages of long lists, requests that do little, cold start. Prints Markdown for
+//! public ones; open streams, resumed streams, pages of long lists, requests that do little, leases, cold start, recovery
+//! from a kill. Prints Markdown for
 //! docs/performance.md.
 //!
 //! All traffic stays on loopback, is bounded in count and time, and every process is ended with this one.
@@ -10,11 +11,14 @@ mod connection;
 mod decoders;
 mod disk;
 mod floor;
+mod leases;
 mod lists;
 mod load;
 mod open_streams;
+mod recovery;
 mod report;
 mod requests;
+mod resuming;
 mod server;
 mod steady_streams;
 mod throughput;
@@ -72,6 +76,8 @@ struct Extent {
     looks: &'static [u64],
     /// Messages of the long thread.
     messages: usize,
+    /// Runs at work when the server is killed.
+    killed_runs: usize,
     /// Starts of the server.
     starts: usize,
     /// One measurement of a decoder.
@@ -88,6 +94,7 @@ impl Extent {
                 steady_streams: 100,
                 looks: &[1, 2, 3],
                 messages: 2_000,
+                killed_runs: 10,
                 starts: 2,
                 decoding: Duration::from_millis(10),
             };
@@ -99,6 +106,7 @@ impl Extent {
             steady_streams: 1_000,
             looks: &[1, 15, 30, 45, 60],
             messages: 100_000,
+            killed_runs: 200,
             starts: 15,
             decoding: Duration::from_millis(300),
         }
@@ -132,10 +140,13 @@ async fn measure_all(ropewalk: &Path, extent: Extent) -> anyhow::Result<()> {
     report::throughput(&throughput::measure(ropewalk, extent).await?);
     report::open_streams(&open_streams::measure(ropewalk, extent).await?);
     report::steady_streams(&steady_streams::measure(ropewalk, extent).await?);
+    report::resuming(&resuming::measure(ropewalk, extent).await?);
     report::lists(&lists::measure(ropewalk, extent).await?);
     report::requests(&requests::measure(ropewalk, extent).await?);
     report::cold_start(&cold_start::measure(ropewalk, extent).await?);
     report::disk(disk::measure()?);
+    report::leases(&leases::measure(extent).await?);
+    report::recovery(&recovery::measure(ropewalk, extent).await?);
     report::decoders(&decoders::measure(extent)?);
     Ok(())
 }

@@ -6,9 +6,12 @@ use std::time::Duration;
 use crate::{
     cold_start::ColdStart,
     decoders::Decoded,
+    leases::Leases,
     lists::Lists,
     open_streams::OpenStreams,
+    recovery::Recovery,
     requests::Requests,
+    resuming::Resuming,
     steady_streams::SteadyStreams,
     throughput::Throughput,
     upstream::{TICK, TOKENS},
@@ -87,6 +90,61 @@ pub(crate) fn steady_streams(measured: &SteadyStreams) {
     }
     let (ratio, bytes) = measured.growth();
     println!("\nThe last over the first: {ratio:.3}, which is {:.1} KiB a stream.", bytes / 1024.0);
+}
+
+pub(crate) fn resuming(measured: &Resuming) {
+    println!("\n### Resumed streams\n");
+    println!("A run of {} tokens that is over, asked for by one client at a time:\n", 10 * TOKENS);
+    println!("| what is left to read | events | time | CPU |");
+    println!("| --- | ---: | ---: | ---: |");
+    for row in &measured.resumed {
+        println!(
+            "| {} | {} | {} | {} |",
+            row.what,
+            row.events,
+            milliseconds(row.time),
+            milliseconds(row.cpu)
+        );
+    }
+    println!(
+        "\nA run of {} tokens, told as fast as it can be, from its first event to its last:\n",
+        100 * TOKENS
+    );
+    println!("| readers | events a second, all together | time |");
+    println!("| ---: | ---: | ---: |");
+    for row in &measured.readers {
+        println!("| {} | {:.0} | {} |", row.readers, row.events_per_second, milliseconds(row.time));
+    }
+}
+
+pub(crate) fn leases(measured: &Leases) {
+    println!("\n### Commits and leases\n");
+    println!("| call of the store | time |");
+    println!("| --- | ---: |");
+    println!("| a commit, synced | {} |", milliseconds(measured.synced));
+    println!("| a commit, written | {} |", milliseconds(measured.written));
+    println!("| a lease renewed | {} |", milliseconds(measured.renewed));
+    println!("| a thousand leases renewed | {} |", milliseconds(measured.all_renewed));
+    println!(
+        "\nA streamed run waits for two synced commits and a written one: {} in all.",
+        milliseconds(2 * measured.synced + measured.written)
+    );
+}
+
+pub(crate) fn recovery(measured: &Recovery) {
+    let times = &measured.times;
+    let at = |position: usize| times.get(position).copied().unwrap_or_default();
+    println!("\n### Recovery\n");
+    println!(
+        "{} runs at work, the server killed and started again: it listens after {}, and runs tell of something new after",
+        measured.runs,
+        milliseconds(measured.start)
+    );
+    println!(
+        "{} (median), {} (longest), counted from its start.",
+        milliseconds(at(times.len() / 2)),
+        milliseconds(at(times.len().saturating_sub(1)))
+    );
 }
 
 pub(crate) fn lists(measured: &Lists) {

@@ -36,6 +36,7 @@ pub(crate) enum Keys {
 
 /// A process that is killed when this is dropped.
 pub(crate) struct Server {
+    command: Command,
     child: Child,
     pub(crate) address: SocketAddr,
     /// A key that opens it.
@@ -47,7 +48,9 @@ pub(crate) struct Server {
 impl Server {
     /// A scripted Chat Completions server.
     pub(crate) fn upstream() -> anyhow::Result<Self> {
-        Self::start(Command::new(std::env::current_exe()?).arg("upstream"), None)
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("upstream");
+        Self::start(command, None)
     }
 
     /// The smallest server in front of `upstream`.
@@ -55,7 +58,7 @@ impl Server {
         let folder = tempfile::tempdir()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args([OsStr::new("floor"), upstream.to_string().as_ref(), folder.path().as_os_str()]);
-        Self::start(&mut command, Some(folder))
+        Self::start(command, Some(folder))
     }
 
     /// The real server in front of `upstream`, with a key file; all else at its defaults, but for how many streams may be
@@ -84,7 +87,14 @@ impl Server {
         let mut serve = command("serve");
         serve.args(["--listen", "127.0.0.1:0", "--upstream-key", "sk-upstream"]);
         serve.args(["--upstream", &format!("http://{upstream}/v1")]).arg("--data-dir").arg(folder.path());
-        serve.args(["--max-streams", "8192", "--max-streams-per-organization", "8192"]);
+        serve.args([
+            "--max-streams",
+            "8192",
+            "--max-streams-per-organization",
+            "8192",
+            "--max-active-runs",
+            "8192",
+        ]);
         let mut key = KEY.to_owned();
         match keys {
             Keys::None => {}
@@ -102,30 +112,22 @@ impl Server {
                 key = String::from_utf8(created.stdout)?.trim().to_owned();
             }
         }
-        let mut server = Self::start(&mut serve, Some(folder))?;
+        let mut server = Self::start(serve, Some(folder))?;
         server.key = key;
         Ok(server)
     }
 
-    fn start(command: &mut Command, folder: Option<TempDir>) -> anyhow::Result<Self> {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let log = BufReader::new(child.stderr.take().context("the log is a pipe")?);
-        let (sender, receiver) = mpsc::channel();
-        // Reads to the end, so that the server never waits for room in the pipe.
-        thread::spawn(move || {
-            for line in log.lines().map_while(Result::ok) {
-                if let Some((_, rest)) = line.split_once(LISTENING) {
-                    let _ = sender.send(rest.split_whitespace().next().unwrap_or_default().to_owned());
-                } else if line.contains("ERROR") {
-                    eprintln!("{line}");
-                }
-            }
-        });
-        let address = receiver.recv_timeout(Duration::from_secs(30)).ok().and_then(|text| text.parse().ok());
-        let key = KEY.to_owned();
-        let server = Self { child, address: address.unwrap_or(([127, 0, 0, 1], 0).into()), key, folder };
-        ensure!(address.is_some(), "a server did not say where it listens");
-        Ok(server)
+    fn start(mut command: Command, folder: Option<TempDir>) -> anyhow::Result<Self> {
+        let (child, address) = spawn(&mut command)?;
+        Ok(Self { command, child, address, key: KEY.to_owned(), folder })
+    }
+
+    /// Kills the server, and starts it again over what it keeps. It listens elsewhere then.
+    pub(crate) fn restart(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        (self.child, self.address) = spawn(&mut self.command)?;
+        Ok(())
     }
 
     /// What the organisation has in the store of the real server, while that runs.
@@ -152,6 +154,29 @@ impl Server {
             status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("/proc has no VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
     }
+}
+
+/// Starts a server and waits until it says where it listens.
+fn spawn(command: &mut Command) -> anyhow::Result<(Child, SocketAddr)> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let log = BufReader::new(child.stderr.take().context("the log is a pipe")?);
+    let (sender, receiver) = mpsc::channel();
+    // Reads to the end, so that the server never waits for room in the pipe.
+    thread::spawn(move || {
+        for line in log.lines().map_while(Result::ok) {
+            if let Some((_, rest)) = line.split_once(LISTENING) {
+                let _ = sender.send(rest.split_whitespace().next().unwrap_or_default().to_owned());
+            } else if line.contains("ERROR") {
+                eprintln!("{line}");
+            }
+        }
+    });
+    let address = receiver.recv_timeout(Duration::from_secs(30)).ok().and_then(|text| text.parse().ok());
+    if address.is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    Ok((child, address.context("a server did not say where it listens")?))
 }
 
 impl Drop for Server {

@@ -27,6 +27,8 @@ use crate::server::LISTENING;
 pub(crate) const TOKENS: usize = 200;
 /// A model that answers with ten times as many.
 pub(crate) const LONG: &str = "long";
+/// A model that answers with a hundred times as many.
+pub(crate) const LONGER: &str = "longer";
 /// A model that says one word, then holds the stream open.
 pub(crate) const HELD: &str = "held";
 /// A model that says a word each [`TICK`], until somebody asks for [`ENOUGH`].
@@ -60,6 +62,7 @@ pub(crate) fn answer(tokens: usize) -> Vec<Bytes> {
 struct Answers {
     plain: Arc<[Bytes]>,
     long: Arc<[Bytes]>,
+    longer: Arc<[Bytes]>,
     is_enough: AtomicBool,
 }
 
@@ -69,6 +72,7 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     let answers = Answers {
         plain: answer(TOKENS).into(),
         long: answer(10 * TOKENS).into(),
+        longer: answer(100 * TOKENS).into(),
         is_enough: AtomicBool::new(false),
     };
     let router = Router::new().route("/v1/chat/completions", post(complete)).with_state(Arc::new(answers));
@@ -88,7 +92,11 @@ async fn complete(State(answers): State<Arc<Answers>>, request: Bytes) -> Respon
         let words = steady(answers).map(Ok::<_, Infallible>);
         return ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(words)).into_response();
     }
-    let frames = if names(LONG) { answers.long.clone() } else { answers.plain.clone() };
+    let frames = match () {
+        () if names(LONG) => answers.long.clone(),
+        () if names(LONGER) => answers.longer.clone(),
+        () => answers.plain.clone(),
+    };
     let length = if names(HELD) { 1 } else { frames.len() };
     let sent = stream::iter(0..length).map(move |at| Ok::<_, Infallible>(frames[at].clone()));
     let body =

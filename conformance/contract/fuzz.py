@@ -36,13 +36,12 @@ def main(seconds: str = str(SECONDS)) -> int:
     with tempfile.TemporaryDirectory() as folder:
         server = Ropewalk(Path(folder), keys=KEYS).start()
         try:
-            origin = server.base_url.removesuffix("/v1")
-            with urllib.request.urlopen(f"{origin}/openapi.json", timeout=30) as served:
+            with urllib.request.urlopen(f"{server.origin}/openapi.json", timeout=30) as served:
                 validate(json.load(served))
             print("the served document is valid", flush=True)
             program = Path(sysconfig.get_path("scripts"), "schemathesis")
             settings = Path(__file__).with_name("schemathesis.toml").absolute()
-            arguments = ["--config-file", settings, "run", f"{origin}/openapi.json", "--url", server.base_url]
+            arguments = ["--config-file", settings, "run", f"{server.origin}/openapi.json", "--url", f"{server.origin}/v1"]
             arguments += ["--header", f"Authorization: Bearer {KEY}", "--checks", ",".join(CHECKS)]
             arguments += ["--phases", "examples,coverage,fuzzing", "--max-time", seconds, "--max-examples", "30"]
             arguments += ["--seed", "1", "--generation-deterministic"]

@@ -10,7 +10,10 @@ import subprocess
 import threading
 from pathlib import Path
 
-BINARY = os.environ.get("ROPEWALK_BIN", "target/debug/ropewalk")
+import contract
+from tap import Tap
+
+BINARY = os.environ.get("ROPEWALK_BIN") or Path(__file__).parents[2] / "target/debug/ropewalk"
 START_SECONDS = 30
 STOP_SECONDS = 30
 
@@ -45,17 +48,24 @@ class Ropewalk:
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
         listening = self._listening.wait(START_SECONDS)
-        assert listening and self.base_url, f"the server did not start:\n{''.join(self.log)}"
+        assert listening and self.port, f"the server did not start:\n{''.join(self.log)}"
+        self.tap = Tap(self.port, contract.of(self.origin))
+        self.base_url = f"http://127.0.0.1:{self.tap.port}/v1"
         return self
 
+    @property
+    def origin(self) -> str:
+        """Where the server itself listens; at `base_url` its replies are held against its contract too."""
+        return f"http://127.0.0.1:{self.port}"
+
     def _read_log(self) -> None:
-        self.base_url = ""
+        self.port = 0
         with self.process.stderr as lines:
             for line in lines:
                 self.log.append(line)
-                found = re.search(r"listening on (http://127\.0\.0\.1:\d+)", line)
+                found = re.search(r"listening on http://127\.0\.0\.1:(\d+)", line)
                 if found:
-                    self.base_url = found[1] + "/v1"
+                    self.port = int(found[1])
                     self._listening.set()
         self._listening.set()
 
@@ -75,4 +85,5 @@ class Ropewalk:
         finally:
             self.process.kill()
             self._reader.join(STOP_SECONDS)
+            self.tap.stop()
         return code

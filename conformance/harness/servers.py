@@ -52,7 +52,12 @@ def new_server(upstream: Upstream, tmp_path: Path) -> Iterator[Callable[..., Rop
 
 @pytest.fixture(autouse=True)
 def every_reply_fits_its_schema() -> Iterator[None]:
-    """Fails a test that was shown a reply which the served document does not allow."""
+    """Fails a test whose server said what its document does not allow."""
     Contract.broken.clear()
     yield
     assert not Contract.broken, "\n".join(Contract.broken)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    replies, events = Contract.checked["replies"], Contract.checked["events"]
+    terminalreporter.write_line(f"{replies} replies and {events} events were held against their schemas")

@@ -3,16 +3,15 @@
 A test hands its turns to `Upstream.model`, which gives back a model's name: requests for that model play them in order.
 So one server serves all tests, and each has its own script.
 
-Tests in other languages run this file, read its address from the first line that it prints, and speak to it over HTTP:
-`POST /models` with turns as JSON, the fields of `Turn`, gives a model's name; `GET /requests/NAME` what that model was
-asked; `GET /dropped/NAME` waits until the server lets go of its answer that hangs. It ends with its standard input.
+Tests in other languages speak to it over HTTP: `POST /models` with turns as JSON, the fields of `Turn`, gives a model's
+name; `GET /requests/NAME` what that model was asked; `GET /dropped/NAME` waits until the server lets go of its answer that
+hangs.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -225,9 +224,3 @@ def _whole(turn: Turn, request: dict[str, Any], name: str) -> dict[str, Any]:
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": turn.finish}
     completion = {"id": name, "object": "chat.completion", "created": 1, "model": request["model"]}
     return {**completion, "choices": [choice], "usage": _usage(*turn.usage) if turn.usage else None}
-
-
-if __name__ == "__main__":
-    started = Upstream()
-    print(started.url, flush=True)
-    sys.stdin.read()

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import contract
 import pytest
-from openai import AsyncOpenAI, DefaultHttpxClient, OpenAI
+from openai import AsyncOpenAI, OpenAI
 from ropewalk import KEY, Ropewalk
 
 pytest_plugins = ["servers"]
@@ -12,8 +11,7 @@ pytest_plugins = ["servers"]
 
 @pytest.fixture(scope="session")
 def client(server: Ropewalk) -> Iterator[OpenAI]:
-    http = DefaultHttpxClient(event_hooks=contract.hooks(server.base_url))
-    with OpenAI(base_url=server.base_url, api_key=KEY, max_retries=0, http_client=http) as client:
+    with OpenAI(base_url=server.base_url, api_key=KEY, max_retries=0) as client:
         yield client
 
 

@@ -3,63 +3,43 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { Upstream } from "./upstream.mjs";
 
-const { ROPEWALK_BIN = "target/debug/ropewalk", SDK_MODULES = "target/node/node_modules", SDK = "openai7" } = process.env;
+const {
+  HARNESS_PYTHON = "target/python/contract/bin/python",
+  SDK_MODULES = "target/node/node_modules",
+  SDK = "openai7",
+} = process.env;
 
 /** The SDK under test; it is installed outside of the source tree. */
 export const sdk = await import(pathToFileURL(resolve(SDK_MODULES, SDK, "index.mjs")));
 
-export const upstream = await Upstream.start();
+const program = fileURLToPath(new URL("../harness/desk.py", import.meta.url));
+const desk = spawn(HARNESS_PYTHON, [program], { stdio: ["pipe", "pipe", "inherit"] });
+const ended = once(desk, "exit");
+const lines = createInterface(desk.stdout)[Symbol.asyncIterator]();
+const servers = JSON.parse((await lines.next()).value);
 
-const KEY = "sk-org-a-0123456789abcdef";
-const OTHER_KEY = "sk-org-b-0123456789abcdef";
-const folder = await mkdtemp(join(tmpdir(), "ropewalk-"));
-const server = await serve();
+export const upstream = new Upstream(servers.upstream);
 
-export const client = connect(KEY);
+export const client = connect("sk-org-a-0123456789abcdef");
 
 /** The same server, seen by another organisation. */
-export const otherClient = connect(OTHER_KEY);
+export const otherClient = connect("sk-org-b-0123456789abcdef");
 
 /** What fails is not tried again, so that a test sees it. */
 export function connect(apiKey, more = {}) {
-  return new sdk.OpenAI({ baseURL: server.baseURL, apiKey, maxRetries: 0, ...more });
-}
-
-async function serve() {
-  const keys = [[KEY, "org-a"], [OTHER_KEY, "org-b"]].map(([key, organization]) => ({ key, organization }));
-  await writeFile(join(folder, "keys.json"), JSON.stringify({ keys }));
-  const flags = ["--data-dir", "data", "--api-keys", "keys.json", ...upstream.flags];
-  const own = Object.entries(process.env).filter(([name]) => !name.startsWith("ROPEWALK_"));
-  const child = spawn(resolve(ROPEWALK_BIN), ["serve", "--listen", "127.0.0.1:0", ...flags], {
-    cwd: folder,
-    env: { ...Object.fromEntries(own), NO_COLOR: "1" },
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  const log = [];
-  for await (const line of createInterface(child.stderr)) {
-    log.push(line);
-    const [, url] = line.match(/listening on (http:\/\/127\.0\.0\.1:\d+)/) ?? [];
-    // The log must be read on, or the server would wait for its reader.
-    child.stderr.resume();
-    if (url) return { child, baseURL: `${url}/v1` };
-  }
-  assert.fail(`the server did not start:\n${log.join("\n")}`);
+  return new sdk.OpenAI({ baseURL: servers.base_url, apiKey, maxRetries: 0, ...more });
 }
 
 after(async () => {
-  server.child.kill("SIGTERM");
-  const [code] = await once(server.child, "exit");
-  await upstream.stop();
-  await rm(folder, { recursive: true });
-  assert.equal(code, 0);
+  desk.stdin.end();
+  const [wrong, [code]] = await Promise.all([all(lines), ended]);
+  assert.equal(code, 0, wrong.join("\n"));
 });
 
 export const QUOTE = {

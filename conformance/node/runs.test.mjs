@@ -129,7 +129,9 @@ test("runs that fail or end too early are told as such", async () => {
 });
 
 test("a reader who aborts does not stop the run", async () => {
-  const model = await upstream.model(says(...Array(50).fill("word ")));
+  // More than is read at once: a stream that has all come when it is aborted never ends in Node's `fetch`.
+  const words = Array(2000).fill("word ");
+  const model = await upstream.model(says(...words));
   const thread_id = await thread("Begin.");
   const stream = threads.runs.stream(thread_id, { assistant_id: await assistant(model) });
   const [run] = await Promise.all([
@@ -140,7 +142,7 @@ test("a reader who aborts does not stop the run", async () => {
   assert.ok(stream.aborted);
   const done = await threads.runs.poll(run.id, { thread_id });
   assert.equal(done.status, "completed");
-  assert.deepEqual(await answers(thread_id), ["word ".repeat(50)]);
+  assert.deepEqual(await answers(thread_id), [words.join("")]);
 });
 
 test("a reader who stops iterating does not stop the run", async () => {

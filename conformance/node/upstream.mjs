@@ -1,11 +1,5 @@
-// The upstream of conformance/harness/upstream.py, in a process of its own, and the turns that it plays.
+// The upstream of conformance/harness/upstream.py, and the turns that it plays.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-
-const PROGRAM = fileURLToPath(new URL("../harness/upstream.py", import.meta.url));
 const USAGE = [10, 5];
 
 /** A text, a chunk for each piece. */
@@ -31,14 +25,8 @@ export function calls(...wanted) {
 }
 
 export class Upstream {
-  static async start() {
-    const process = spawn("python3", [PROGRAM], { stdio: ["pipe", "pipe", "inherit"] });
-    const [url] = await once(createInterface(process.stdout), "line");
-    return Object.assign(new Upstream(), { process, url });
-  }
-
-  get flags() {
-    return ["--upstream", `${this.url}/v1`, "--upstream-key", "sk-upstream"];
+  constructor(url) {
+    this.url = url;
   }
 
   /** A new model that plays `turns`. */
@@ -55,10 +43,5 @@ export class Upstream {
   /** Whether the server lets go of the model's answer that hangs. */
   async dropped(model) {
     return (await fetch(`${this.url}/dropped/${model}`)).json();
-  }
-
-  async stop() {
-    this.process.stdin.end();
-    await once(this.process, "exit");
   }
 }

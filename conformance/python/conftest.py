@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import contract
 import httpx
 import pytest
 import wire
-from openai import DefaultHttpxClient, OpenAI
+from openai import OpenAI
 from ropewalk import KEY, OTHER_KEY, Ropewalk
 
 pytest_plugins = ["servers"]
@@ -14,8 +13,7 @@ pytest_plugins = ["servers"]
 
 def connect(server: Ropewalk, key: str = KEY) -> OpenAI:
     """The SDK, set up as its users do; what fails is not tried again, so that a test sees it."""
-    http = DefaultHttpxClient(event_hooks=contract.hooks(server.base_url))
-    return OpenAI(base_url=server.base_url, api_key=key, max_retries=0, http_client=http)
+    return OpenAI(base_url=server.base_url, api_key=key, max_retries=0)
 
 
 @pytest.fixture(scope="session")

@@ -107,10 +107,10 @@ def test_a_deleted_thread_takes_its_run_with_it(client: OpenAI, upstream: Upstre
 
 
 def test_a_run_past_its_deadline_expires_and_refuses_outputs(upstream: Upstream, new_server: Any) -> None:
-    with connect(new_server("--run-expiry", "1")) as client:
+    with connect(new_server("--run-expiry", "2")) as client:
         model = upstream.model(calls(("call_a", "quote_share", "{}")), says("On time."))
         run = settled(client, started(client, model, QUOTE))
-        assert run.status == "requires_action" and run.expires_at == run.created_at + 1
+        assert run.status == "requires_action" and run.expires_at == run.created_at + 2
         run = finished(client, run)
         assert run.status == "expired" and run.expires_at is None and run.required_action is None
         [step] = steps(client, run)

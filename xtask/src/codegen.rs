@@ -4,7 +4,6 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::Write,
     fs,
     path::{Path, PathBuf},
 };
@@ -12,7 +11,7 @@ use std::{
 use anyhow::{Context, ensure};
 use ropewalk_types::{ENDPOINTS, EndpointInfo};
 
-use crate::openapi;
+use crate::{openapi, reference};
 
 const NOTE: &str = "Written by `cargo xtask codegen`; do not edit.";
 /// The module of the client's groups, and the folder of their files.
@@ -70,8 +69,8 @@ fn left_over(root: &Path, files: &BTreeMap<String, String>) -> anyhow::Result<Ve
 /// All generated files, by their path below the root.
 fn render(endpoints: &[EndpointInfo]) -> BTreeMap<String, String> {
     let mut groups: BTreeMap<&str, Vec<&EndpointInfo>> = BTreeMap::new();
-    // Bodies in parts and raw replies are no matter of types alone: the client has these calls by hand.
-    for row in endpoints.iter().filter(|row| row.multipart.is_none() && !row.raw) {
+    // Bodies in parts, raw replies and events are no matter of types alone: the client has these calls by hand.
+    for row in endpoints.iter().filter(|row| row.multipart.is_none() && !row.raw && !row.events) {
         groups.entry(row.group).or_default().push(row);
     }
     let mut files: BTreeMap<String, String> = groups
@@ -79,8 +78,9 @@ fn render(endpoints: &[EndpointInfo]) -> BTreeMap<String, String> {
         .map(|(group, rows)| (format!("{FOLDER}/{group}.rs"), group_file(group, rows)))
         .collect();
     files.insert(MODULE.to_owned(), module(groups.keys().copied()));
-    files.insert(REFERENCE.to_owned(), reference(endpoints));
-    files.insert(DOCUMENT.to_owned(), openapi::render());
+    let document = openapi::document();
+    files.insert(REFERENCE.to_owned(), reference::render(NOTE, endpoints, &document));
+    files.insert(DOCUMENT.to_owned(), format!("{document:#}\n"));
     files
 }
 
@@ -266,48 +266,6 @@ fn row_type(row: &EndpointInfo) -> Option<&'static str> {
 fn type_name(group: &str) -> String {
     let words = group.split('_').map(|word| word[..1].to_uppercase() + &word[1..]);
     words.collect()
-}
-
-fn reference(endpoints: &[EndpointInfo]) -> String {
-    let mut page = format!(
-        "<!-- {NOTE} -->
-# Endpoints
-
-All paths stand below `/v1`. Types are those of `ropewalk-types`, which has their fields; methods are those of
-`ropewalk-client`. A reply that *streams* is an event stream when the body says `stream: true`.
-"
-    );
-    let mut group = "";
-    for row in endpoints {
-        if row.group != group {
-            group = row.group;
-            let title = group.replace('_', " ");
-            let beta = if row.beta { "Requests carry `OpenAI-Beta: assistants=v2`.\n\n" } else { "" };
-            let _infallible = write!(
-                page,
-                "\n## {}\n\n{beta}| request | operation | method | query | body | reply | what it does |\n| --- | --- | --- | --- | --- | --- | --- |\n",
-                title[..1].to_uppercase() + &title[1..],
-            );
-        }
-        let streams = if row.streams || row.chunks.is_some() { ", streams" } else { "" };
-        let _infallible = writeln!(
-            page,
-            "| `{} {}` | `{}` | `{group}().{}` | {} | {} | {}{streams} | {} |",
-            row.method.as_str(),
-            row.path,
-            row.operation_id,
-            row.verb,
-            type_cell(row.query),
-            type_cell(row.body),
-            type_cell(row.response),
-            row.doc.trim(),
-        );
-    }
-    page
-}
-
-fn type_cell(name: &str) -> String {
-    if name == "()" { String::new() } else { format!("`{}`", name.replace("types::", "")) }
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The server against programs that others wrote (conformance/README.md), cheap ones first.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::Context;
 
 use crate::{
-    process::{cargo, command, root, run, target},
-    setup::{NODE_SDKS, Node, PYTHON_SUITES},
+    process::{cargo, command, output, root, run, target},
+    setup::{NODE_SDKS, Node, PYTHON_SUITES, contract_python},
 };
 
 /// Says which client failed to pass; `binary` is the server.
@@ -31,9 +31,10 @@ fn node(binary: &Path) -> anyhow::Result<()> {
     for sdk in NODE_SDKS {
         eprintln!("xtask: {sdk}");
         let mut tests = command(node.program());
-        tests.args(["--test", "--test-reporter=dot"]).args(&files);
-        tests.env("SDK", sdk).env("SDK_MODULES", Node::modules()).env("ROPEWALK_BIN", binary);
-        run(&mut tests).context(sdk)?;
+        tests.args(["--test", "--test-reporter=spec"]).args(&files);
+        tests.env("SDK", sdk).env("SDK_MODULES", Node::modules());
+        // Shown if it fails: the reporter that says least says nothing of why.
+        output(with_harness(&mut tests, binary)).context(sdk)?;
     }
     Ok(())
 }
@@ -41,6 +42,11 @@ fn node(binary: &Path) -> anyhow::Result<()> {
 fn rust(binary: &Path) -> anyhow::Result<()> {
     eprintln!("xtask: async-openai");
     let mut tests = cargo(&["test", "--quiet", "--locked", "--manifest-path", "conformance/rust/Cargo.toml"]);
-    let folder = target().join("conformance-rust");
-    run(tests.env("CARGO_TARGET_DIR", folder).env("ROPEWALK_BIN", binary)).context("async-openai")
+    tests.env("CARGO_TARGET_DIR", target().join("conformance-rust"));
+    run(with_harness(&mut tests, binary)).context("async-openai")
+}
+
+/// Tells tests in another language what runs the harness, which is in Python.
+fn with_harness<'a>(tests: &'a mut Command, binary: &Path) -> &'a mut Command {
+    tests.env("HARNESS_PYTHON", contract_python()).env("ROPEWALK_BIN", binary)
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use crate::workspace::Workspace;
 
 /// Each crate and its floor. A crate depends on lower floors only.
-const FLOORS: [(&str, u8); 15] = [
+const FLOORS: [(&str, u8); 16] = [
     ("ropewalk-types", 0),
     ("ropewalk-events", 1),
     ("ropewalk-tokens", 1),
@@ -20,6 +20,7 @@ const FLOORS: [(&str, u8); 15] = [
     ("ropewalk-search", 2),
     ("ropewalk-files", 3),
     ("ropewalk-runs", 3),
+    ("ropewalk-webhooks", 3),
     ("ropewalk-client", 4),
     ("ropewalk-server", 4),
     ("ropewalk", 5),

@@ -1,12 +1,14 @@
-//! The one door to the project's chores: `cargo xtask setup | demo | test | bench | codegen`.
+//! The one door to the project's chores: `cargo xtask setup | demo | test | bench | chaos | codegen`.
 
 mod bench;
+mod chaos;
 mod codegen;
 mod conformance;
 mod demo;
 mod floors;
 mod openapi;
 mod process;
+mod reference;
 mod setup;
 mod test;
 mod workspace;
@@ -33,6 +35,8 @@ enum Command {
     Test,
     /// Measures the server beside a floor and a bare upstream; prints the tables of docs/performance.md.
     Bench(bench::Bench),
+    /// Kills the real server again and again under load; prints how soon its runs went on.
+    Chaos(chaos::Chaos),
     /// Writes what follows from the endpoint table.
     Codegen {
         /// Only prove that it is fresh.
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Test => test::run(),
         Command::Bench(bench) => bench.run(),
+        Command::Chaos(chaos) => chaos.run(),
         Command::Codegen { check } => codegen::run(check),
     };
     // What to do is the last that is read, whatever RUST_BACKTRACE says.

@@ -3,6 +3,7 @@
 //! A type that is read and written can have two shapes: a field that may be left out of a request is always in a
 //! reply. Where they differ, the request's goes by the type's name with `Param` behind it.
 
+mod headers;
 mod twofold;
 
 use ropewalk_types::{
@@ -16,14 +17,8 @@ use self::twofold::{renamed, sorted, twofold};
 
 type Schemas = Map<String, Value>;
 
-/// The document as its file has it.
-pub(crate) fn render() -> String {
-    let mut text = format!("{:#}", sorted(document()));
-    text.push('\n');
-    text
-}
-
-fn document() -> Value {
+/// The document, its keys in order.
+pub(crate) fn document() -> Value {
     let (mut requests, mut replies) = (request_schemas(), reply_schemas());
     let rows: Vec<Row> = ENDPOINTS
         .iter()
@@ -63,7 +58,7 @@ fn document() -> Value {
     });
     let mut schemas: Schemas = requests.collect();
     schemas.append(&mut replies);
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Ropewalk",
@@ -99,7 +94,11 @@ fn document() -> Value {
             } },
             "schemas": schemas,
         },
-    })
+    });
+    if let Some(parameters) = document["components"]["parameters"].as_object_mut() {
+        parameters.append(&mut headers::components());
+    }
+    sorted(document)
 }
 
 /// An endpoint and its schemas.
@@ -152,14 +151,14 @@ impl Row {
                 "application/octet-stream": text(json!({ "description": "The bytes of the file." }))
             });
         }
+        if self.info.events {
+            return json!({ "text/event-stream": text(run_event("One event of the run.")) });
+        }
         let mut content = json!({ "application/json": text(self.reply.clone()) });
         if self.info.streams {
-            let objects =
-                ["Thread", "Run", "RunStep", "RunStepDelta", "Message", "MessageDelta", "ErrorObject"];
-            let objects = objects.map(|name| json!({ "$ref": format!("{COMPONENTS}{name}") }));
-            content["text/event-stream"] = text(event(json!({ "anyOf": objects }), &["event", "data"]));
+            content["text/event-stream"] = text(run_event(IF_STREAMED));
         } else if let Some(chunk) = &self.chunk {
-            content["text/event-stream"] = text(event(chunk.clone(), &["data"]));
+            content["text/event-stream"] = text(event(IF_STREAMED, chunk.clone(), &["data"]));
         }
         content
     }
@@ -182,22 +181,39 @@ impl Row {
             .into_iter()
             .flatten();
         let query = fields.map(|(name, schema)| query_parameter(name, schema));
-        beta.into_iter().chain(path).chain(query).collect()
+        beta.into_iter().chain(headers::of(self.info)).chain(path).chain(query).collect()
     }
 }
 
-/// One event of a stream, which comes if the request says `stream: true`.
-fn event(object: Value, required: &[&str]) -> Value {
+const IF_STREAMED: &str = "One event of the stream that comes if the request says `stream: true`.";
+
+/// One event of a run, with its number.
+fn run_event(description: &str) -> Value {
+    let objects = ["Thread", "Run", "RunStep", "RunStepDelta", "Message", "MessageDelta", "ErrorObject"];
+    let objects = objects.map(|name| json!({ "$ref": format!("{COMPONENTS}{name}") }));
+    let mut event = event(description, json!({ "anyOf": objects }), &["event", "data"]);
+    event["properties"]["id"] = json!({
+        "type": "string",
+        "pattern": "^[0-9]+$",
+        "description": "The number of the event within its run, to go on behind it; `error` and `done` have none.",
+    });
+    event
+}
+
+/// One event of a stream.
+fn event(description: &str, object: Value, required: &[&str]) -> Value {
     json!({
         "type": "object",
-        "description": "One event of the stream that comes if the request says `stream: true`.",
+        "description": description,
         "properties": {
             "event": { "type": "string", "description": "What happened: `thread.run.created`, …, `done`." },
             "data": {
                 "type": "string",
                 "description": "The object that it happened to; `[DONE]` at the end.",
-                "contentMediaType": "application/json",
-                "contentSchema": object,
+                "anyOf": [
+                    { "const": "[DONE]" },
+                    { "contentMediaType": "application/json", "contentSchema": object },
+                ],
             },
         },
         "required": required,

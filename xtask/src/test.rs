@@ -46,6 +46,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     stage("examples", "run the example as its first line says", || examples(&workspace))?;
     stage("each crate alone", "give the crate the features that it uses itself", each_alone)?;
     stage("benchmark, in small", "run `cargo xtask bench --quick`", bench)?;
+    stage("chaos", "run `cargo xtask chaos --seed SEED` with the seed that it printed", chaos)?;
     stage("openapi document", "see conformance/contract/README.md", contract)?;
     stage("conformance", "see conformance/README.md for how to run one test", || {
         conformance::check(&built("ropewalk"))
@@ -134,6 +135,10 @@ fn contract() -> anyhow::Result<()> {
 
 fn bench() -> anyhow::Result<()> {
     output(command(built("ropewalk-bench")).arg("--quick").arg("--ropewalk").arg(built("ropewalk"))).map(drop)
+}
+
+fn chaos() -> anyhow::Result<()> {
+    call(command(built("ropewalk-chaos")).arg("--ropewalk").arg(built("ropewalk")))
 }
 
 /// A program of the stage `build`.

@@ -4,7 +4,7 @@ use std::{
     env,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     thread,
 };
 
@@ -13,59 +13,42 @@ use async_openai::{
     config::{OPENAI_BETA_HEADER, OpenAIConfig},
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 /// The key of the organisation that [`Desk::client`] speaks for.
 pub const KEY: &str = "sk-org-a-0123456789abcdef";
 
-/// A server and its upstream, which end with it.
+/// A server and its upstream, which end with it: in a panic if a reply was not as the server's document says.
 #[derive(Debug)]
 pub struct Desk {
     /// Speaks to the server.
     pub client: Client<OpenAIConfig>,
     base: String,
     upstream: String,
-    server: Child,
-    script: Child,
-    _folder: TempDir,
+    program: Child,
+    says: BufReader<ChildStdout>,
 }
 
 impl Desk {
     /// Starts both, each on a port that the system picks.
     pub fn new() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let mut script = Command::new("python3")
-            .arg(root.join("conformance/harness/upstream.py"))
+        let python = env::var_os("HARNESS_PYTHON")
+            .map_or_else(|| root.join("target/python/contract/bin/python"), PathBuf::from);
+        let mut program = Command::new(python)
+            .arg(root.join("conformance/harness/desk.py"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("python3 runs");
-        let upstream = line_with(script.stdout.take(), "http://");
-
-        let folder = TempDir::new().expect("a temporary folder");
-        let keys = folder.path().join("keys.json");
-        let listed = json!({ "keys": [{ "key": KEY, "organization": "org-a" }] });
-        std::fs::write(&keys, listed.to_string()).expect("the key file is written");
-        let binary =
-            env::var_os("ROPEWALK_BIN").map_or_else(|| root.join("target/debug/ropewalk"), PathBuf::from);
-        let mut server = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--upstream-key", "sk-upstream"])
-            .args(["--upstream", &format!("{upstream}/v1")])
-            .arg("--data-dir")
-            .arg(folder.path().join("data"))
-            .arg("--api-keys")
-            .arg(keys)
-            .env("NO_COLOR", "1")
-            .env_remove("ROPEWALK_BIN")
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server runs; `cargo build -p ropewalk-cli`");
-        let listening = line_with(server.stderr.take(), "listening on http://");
-        let address = listening.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
-        let base = format!("http://{}/v1", address.expect("the log names the address"));
+            .expect("the harness runs; `cargo xtask setup`");
+        let mut says = BufReader::new(program.stdout.take().expect("a pipe"));
+        let mut servers = String::new();
+        says.read_line(&mut servers).expect("the harness speaks");
+        let servers: Value =
+            serde_json::from_str(&servers).expect("the server runs; `cargo build -p ropewalk-cli`");
+        let [base, upstream] =
+            ["base_url", "upstream"].map(|name| servers[name].as_str().expect("a URL").to_owned());
         let client = connect(&base, KEY);
-        Self { client, base, upstream, server, script, _folder: folder }
+        Self { client, base, upstream, program, says }
     }
 
     /// A client with another key.
@@ -94,10 +77,12 @@ impl Default for Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        for child in [&mut self.server, &mut self.script] {
-            let _ended_already = child.kill();
-            let _status = child.wait();
-        }
+        // The end of its input asks it to stop.
+        drop(self.program.stdin.take());
+        let mut wrong = String::new();
+        let _read = self.says.read_to_string(&mut wrong);
+        let is_well = self.program.wait().is_ok_and(|status| status.success());
+        assert!(is_well || thread::panicking(), "the server did wrong: {wrong}");
     }
 }
 
@@ -105,20 +90,6 @@ fn connect(base: &str, key: &str) -> Client<OpenAIConfig> {
     let config = OpenAIConfig::new().with_api_base(base).with_api_key(key);
     // The hosted API asked its users for it too.
     Client::with_config(config.with_header(OPENAI_BETA_HEADER, "assistants=v2").expect("a header"))
-}
-
-/// The first line that holds `wanted`; what follows is read and dropped, so that the other side can go on writing.
-fn line_with(output: Option<impl Read + Send + 'static>, wanted: &str) -> String {
-    let mut lines = BufReader::new(output.expect("a pipe")).lines().map_while(Result::ok);
-    let mut seen = Vec::new();
-    while let Some(line) = lines.next() {
-        if line.contains(wanted) {
-            thread::spawn(move || lines.for_each(drop));
-            return line;
-        }
-        seen.push(line);
-    }
-    panic!("no `{wanted}` in:\n{}", seen.join("\n"));
 }
 
 /// A text, a chunk for each piece.

@@ -14,7 +14,7 @@ use ropewalk_store::{Blobs, Store};
 use ropewalk_transport::Secret;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
-use crate::serve::model;
+use crate::upstream::UpstreamCalls;
 
 /// Longest line that is taken from the terminal, in bytes.
 const MAX_LINE: u64 = 1024 * 1024;
@@ -96,7 +96,7 @@ impl Chat {
             ),
             None => (Store::in_memory(), Blobs::in_memory()),
         };
-        let model = model(self.upstream.as_deref(), self.upstream_key.clone())?;
+        let model = UpstreamCalls::default().model(self.upstream.as_deref(), self.upstream_key.clone())?;
         Ok(Client::embedded(Embedded::new(store, blobs, model, RuntimeOptions::default())))
     }
 }

@@ -16,6 +16,12 @@ pub(crate) struct Limits {
     /// Most tokens a minute of an organisation, prompts and answers, unless its key says otherwise. [default: no limit]
     #[arg(long, env = "ROPEWALK_TOKENS_PER_MINUTE")]
     tokens_per_minute: Option<u64>,
+    /// Most runs that work at once; others wait, and organisations take turns. [default: 4096]
+    #[arg(long, env = "ROPEWALK_MAX_ACTIVE_RUNS")]
+    max_active_runs: Option<usize>,
+    /// Most runs that wait to work; one organisation may have half of them. [default: 16384]
+    #[arg(long, env = "ROPEWALK_MAX_QUEUED_RUNS")]
+    max_queued_runs: Option<usize>,
     /// Most open event streams. [default: 4096]
     #[arg(long, env = "ROPEWALK_MAX_STREAMS")]
     max_streams: Option<usize>,
@@ -46,6 +52,9 @@ pub(crate) struct Limits {
     /// Seconds that the body of a request may stop coming. [default: 60]
     #[arg(long, env = "ROPEWALK_BODY_TIMEOUT")]
     body_timeout: Option<u64>,
+    /// Seconds that an event stream may be silent before a comment in it keeps it open. [default: 15]
+    #[arg(long, env = "ROPEWALK_STREAM_KEEP_ALIVE")]
+    stream_keep_alive: Option<u64>,
 }
 
 impl Limits {
@@ -57,7 +66,10 @@ impl Limits {
             set(Some(bytes), options.library.max_total_bytes.get_or_insert_default(), "storage-quota-bytes")?;
         }
         let bounds = &mut options.bounds;
+        let engine = &mut options.engine;
         for (given, bound, flag) in [
+            (self.max_active_runs.or(file.max_active_runs), &mut engine.active_runs, "max-active-runs"),
+            (self.max_queued_runs.or(file.max_queued_runs), &mut engine.queued_runs, "max-queued-runs"),
             (self.max_streams.or(file.max_streams), &mut bounds.streams, "max-streams"),
             (
                 self.max_streams_per_organization.or(file.max_streams_per_organization),
@@ -75,6 +87,7 @@ impl Limits {
         for (given, bound, flag) in [
             (self.header_timeout.or(file.header_timeout), &mut bounds.header_timeout, "header-timeout"),
             (self.body_timeout.or(file.body_timeout), &mut bounds.body_timeout, "body-timeout"),
+            (self.stream_keep_alive.or(file.stream_keep_alive), &mut options.keep_alive, "stream-keep-alive"),
         ] {
             set(given.map(Duration::from_secs), bound, flag)?;
         }

@@ -3,14 +3,19 @@
 mod chat;
 mod keys;
 mod limits;
+mod metrics;
 mod serve;
 mod settings;
+mod telemetry;
 mod transfer;
+mod upstream;
+mod webhooks;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+
+use telemetry::Telemetry;
 
 /// A self-hosted runtime for the Assistants API.
 #[derive(Debug, Parser)]
@@ -18,17 +23,18 @@ use tracing_subscriber::EnvFilter;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// What to log: a level, or a filter such as `info,ropewalk_runs=debug`.
-    #[arg(long, env = "ROPEWALK_LOG", default_value = "info", global = true)]
-    log: String,
+    #[command(flatten)]
+    telemetry: Telemetry,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves the API over HTTP.
-    Serve(serve::Serve),
+    Serve(Box<serve::Serve>),
     /// Makes, lists and revokes the keys of those who may call.
     Keys(keys::Keys),
+    /// Makes, lists and deletes webhooks, which are told of runs.
+    Webhooks(webhooks::Webhooks),
     /// Talks to an assistant from the terminal, with a server or embedded.
     Chat(chat::Chat),
     /// Writes all that an organisation has to a folder.
@@ -49,18 +55,19 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let filter = EnvFilter::try_new(&cli.log)?;
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let telling = cli.telemetry.start(runtime.handle())?;
+    let done = runtime.block_on(async {
         match cli.command {
             Command::Serve(serve) => serve.run().await?,
             Command::Keys(keys) => keys.run().await?,
+            Command::Webhooks(webhooks) => webhooks.run().await?,
             Command::Chat(chat) => chat.run().await?,
             Command::Export(export) => return export.run().await,
             Command::Import(import) => return import.run().await,
         }
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    telling.stop();
+    done
 }

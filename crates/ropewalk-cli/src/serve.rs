@@ -1,8 +1,7 @@
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
-use clap::Args;
-use ropewalk_model::{ChatCompletions, Model, ScriptedModel};
+use clap::{Args, builder::BoolishValueParser};
 use ropewalk_server::{ApiKeys, BusyPolicy, Keys, Runtime, RuntimeOptions};
 use ropewalk_store::{Blobs, Store};
 use ropewalk_transport::Secret;
@@ -10,7 +9,9 @@ use tokio::net::TcpListener;
 
 use crate::{
     limits::Limits,
+    metrics::Metrics,
     settings::{FileSettings, data_dir},
+    upstream::UpstreamCalls,
 };
 
 /// How long open requests and runs may take to finish once the server is asked to stop.
@@ -47,17 +48,31 @@ pub(crate) struct Serve {
     /// prompts are not cut]
     #[arg(long, env = "ROPEWALK_CONTEXT_WINDOW")]
     context_window: Option<u64>,
+    /// Lets webhooks be at private addresses, those of this machine included.
+    #[arg(long, env = "ROPEWALK_WEBHOOK_ALLOW_PRIVATE")]
+    webhook_allow_private: bool,
     /// Settings file. [default: ropewalk.toml, if it is there]
     #[arg(long, env = "ROPEWALK_CONFIG")]
     config: Option<PathBuf>,
-    // Last, for what comes behind it would stand under its heading.
+    /// Serves totals for Prometheus at `/metrics`, to whoever reaches the server and without a key; only on loopback.
+    #[arg(long, env = "ROPEWALK_METRICS", value_parser = BoolishValueParser::new())]
+    metrics: bool,
+    /// Where else to serve them, and nothing but them, to whoever reaches it: `127.0.0.1:9464`. [default: nowhere]
+    #[arg(long, env = "ROPEWALK_METRICS_LISTEN")]
+    metrics_listen: Option<String>,
+    // Last, for what comes behind them would stand under their heading.
+    #[command(flatten)]
+    upstream_calls: UpstreamCalls,
     #[command(flatten)]
     limits: Limits,
 }
 
 impl Serve {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
+        #[cfg(unix)]
+        outlive_limits()?;
         let file = FileSettings::load(self.config.as_deref())?;
+        let upstream_calls = self.upstream_calls.or(&file);
         let listen = self.listen.or(file.listen).unwrap_or_else(|| "127.0.0.1:8484".to_owned());
         let data_dir = data_dir(self.data_dir, file.data_dir);
 
@@ -78,13 +93,14 @@ impl Serve {
         if options.engine.context_window.is_some_and(|tokens| tokens < 1024) {
             bail!("--context-window is the tokens of one model call: at least 1024");
         }
+        options.webhooks.allow_private = self.webhook_allow_private || file.webhook_allow_private;
         self.limits.apply(file.limits, &mut options)?;
         let addresses: Vec<SocketAddr> = tokio::net::lookup_host(&listen)
             .await
             .with_context(|| format!("--listen {listen} is no address to listen on"))?
             .collect();
         let upstream_key = self.upstream_key.or(file.upstream_key);
-        let model = model(self.upstream.or(file.upstream).as_deref(), upstream_key)?;
+        let model = upstream_calls.model(self.upstream.or(file.upstream).as_deref(), upstream_key)?;
         let store = Store::sqlite(&data_dir)
             .with_context(|| format!("the data folder {} cannot be used", data_dir.display()))?;
         let blobs = Blobs::in_folder(data_dir.join("blobs"))
@@ -96,35 +112,53 @@ impl Serve {
                  create`, give it a key file, or listen on loopback (127.0.0.1)"
             );
         }
+        let on_main = self.metrics || file.metrics;
+        if on_main && !loopback {
+            bail!(
+                "--metrics would show totals to whoever reaches {listen}: use --metrics-listen, or listen on loopback"
+            );
+        }
+        let metrics_listener = match self.metrics_listen.or(file.metrics_listen) {
+            Some(address) => Some(bind(&address, "--metrics-listen").await?),
+            None => None,
+        };
+        let metrics = (on_main || metrics_listener.is_some()).then(Metrics::record).transpose()?;
+        options.metrics = metrics.as_ref().filter(|_| on_main).map(Metrics::page);
         let runtime = Runtime::new(store, blobs, model, options);
 
         let listener = TcpListener::bind(addresses.as_slice())
             .await
             .with_context(|| format!("cannot listen on {listen}"))?;
         let stop = stop_signal()?;
+        if let Some(listener) = &metrics_listener {
+            tracing::info!("metrics on http://{}/metrics", listener.local_addr()?);
+        }
         tracing::info!(data_dir = %data_dir.display(), "listening on http://{}", listener.local_addr()?);
-        ropewalk_server::serve(listener, runtime, stop, GRACE).await?;
+        let served = ropewalk_server::serve(listener, runtime, stop, GRACE);
+        match metrics {
+            None => served.await?,
+            Some(metrics) => tokio::select! {
+                served = served => served?,
+                () = metrics.run(metrics_listener) => {}
+            },
+        }
         tracing::info!("stopped");
         Ok(())
     }
 }
 
-/// The model behind the server: an upstream, or a script that says it is one.
-pub(crate) fn model(upstream: Option<&str>, key: Option<Secret>) -> anyhow::Result<Arc<dyn Model>> {
-    match upstream {
-        Some(url) => {
-            // Not shown: it may hold a password, which is what is wrong with it then.
-            let model = ChatCompletions::new(url, key)
-                .context("--upstream is no base URL of a Chat Completions server")?;
-            Ok(Arc::new(model))
-        }
-        None => {
-            tracing::warn!(
-                "no --upstream: answers come from a scripted model, which is a script and not a language model"
-            );
-            Ok(Arc::new(ScriptedModel::new()))
-        }
-    }
+/// Listens on what `flag` says.
+async fn bind(address: &str, flag: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{flag} {address} is no address to listen on"))
+}
+
+/// Makes a limit of the size of files an error of the write that meets it, and not the end of the process.
+#[cfg(unix)]
+fn outlive_limits() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // The handler stays when nobody listens.
+    drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?);
+    Ok(())
 }
 
 /// Done when the process is asked to stop. The handlers are in place when this returns, so that a signal sent

@@ -14,10 +14,17 @@ pub(crate) struct FileSettings {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) upstream: Option<String>,
     pub(crate) upstream_key: Option<Secret>,
+    pub(crate) upstream_timeout: Option<u64>,
+    pub(crate) upstream_idle_timeout: Option<u64>,
+    pub(crate) upstream_retries: Option<u32>,
+    pub(crate) upstream_failures: Option<u32>,
     pub(crate) api_keys: Option<PathBuf>,
     pub(crate) run_expiry: Option<u64>,
     pub(crate) busy: Option<String>,
     pub(crate) context_window: Option<u64>,
+    pub(crate) metrics: bool,
+    pub(crate) metrics_listen: Option<String>,
+    pub(crate) webhook_allow_private: bool,
     pub(crate) limits: Limits,
 }
 

@@ -3,7 +3,7 @@ use std::{env, net::IpAddr, time::Duration};
 use http::Uri;
 use ropewalk_transport::{AuthLayer, RetryPolicy, SchemeLeaf, Secret, Transport};
 
-use crate::{Client, ClientError};
+use crate::{Client, ClientError, resume::usual_policy};
 
 /// Where `ropewalk serve` listens unless it is told otherwise.
 const DEFAULT_BASE_URL: &str = "http://127.0.0.1:8484/v1";
@@ -17,6 +17,7 @@ pub struct ClientBuilder {
     organization: Option<String>,
     project: Option<String>,
     retry: RetryPolicy,
+    resume: RetryPolicy,
     timeout: Duration,
 }
 
@@ -28,6 +29,7 @@ impl ClientBuilder {
             organization: None,
             project: None,
             retry: RetryPolicy::default(),
+            resume: usual_policy(),
             timeout: Duration::from_secs(600),
         }
     }
@@ -92,6 +94,15 @@ impl ClientBuilder {
         self
     }
 
+    /// Says when to go on with a run's stream whose connection breaks; ten retries unless set, about a minute, and none
+    /// with `max_retries(0)`. An event that comes begins the count anew.
+    ///
+    /// The server must number its events. With another the stream ends with an error where it breaks.
+    pub fn resume(mut self, policy: RetryPolicy) -> Self {
+        self.resume = policy;
+        self
+    }
+
     /// Bounds the wait for a reply to begin, for each try, and for each next piece of it; 600 s unless set, as in
     /// the official SDKs.
     pub fn timeout(mut self, limit: Duration) -> Self {
@@ -123,7 +134,7 @@ impl ClientBuilder {
             .header_timeout(self.timeout)
             .idle_timeout(self.timeout)
             .build();
-        Client::with_transport(transport, &self.base_url)
+        Ok(Client::with_transport(transport, &self.base_url)?.with_resume(self.resume))
     }
 }
 

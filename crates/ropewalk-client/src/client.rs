@@ -10,7 +10,12 @@ use ropewalk_transport::{
 };
 use ropewalk_types::{Endpoint, PathParams};
 
-use crate::{ClientBuilder, ClientError, ReplyStream, builder::checked, events, query::query_string};
+use crate::{
+    ClientBuilder, ClientError, ReplyStream,
+    builder::checked,
+    query::query_string,
+    resume::{Resume, usual_policy},
+};
 
 /// Most bytes of a JSON reply; a page of 100 long messages fits.
 const MAX_REPLY_BYTES: usize = 64 << 20;
@@ -25,7 +30,9 @@ const EMBEDDED_URL: &str = "http://embedded/v1";
 /// future gives the call up.
 #[derive(Clone)]
 pub struct Client {
-    transport: Transport,
+    pub(crate) transport: Transport,
+    /// When to go on with a run's stream that broke off.
+    pub(crate) resume: RetryPolicy,
     /// Without a slash at its end.
     base_url: Arc<str>,
 }
@@ -53,7 +60,7 @@ impl Client {
     {
         let transport =
             Transport::builder(InProcess::new(service)).trace().retry(RetryPolicy::default()).build();
-        Self { transport, base_url: EMBEDDED_URL.into() }
+        Self { transport, resume: usual_policy(), base_url: EMBEDDED_URL.into() }
     }
 
     /// A client that sends over a transport of your own.
@@ -63,7 +70,15 @@ impl Client {
     /// [`ClientError::Settings`] if `base_url` is no plain http or https URL.
     pub fn with_transport(transport: Transport, base_url: &str) -> Result<Self, ClientError> {
         checked(base_url)?;
-        Ok(Self { transport, base_url: base_url.trim_end_matches('/').into() })
+        let base_url = base_url.trim_end_matches('/').into();
+        Ok(Self { transport, resume: usual_policy(), base_url })
+    }
+
+    /// Says when to go on with a run's stream whose connection breaks, as [`ClientBuilder::resume`] does.
+    #[must_use]
+    pub fn with_resume(mut self, policy: RetryPolicy) -> Self {
+        self.resume = policy;
+        self
     }
 
     /// Makes one request to an endpoint; the methods of the groups do nothing else.
@@ -84,6 +99,9 @@ impl Client {
 
     /// Makes one request whose body says `stream: true`; its events come as they happen.
     ///
+    /// If the connection breaks, the stream goes on over another where the server numbers its events, as a Ropewalk
+    /// does: no event is missing, none comes twice. [`ClientBuilder::resume`] says how long that is tried.
+    ///
     /// # Errors
     ///
     /// As for [`call`](Self::call). What fails later is an item of the stream.
@@ -94,7 +112,7 @@ impl Client {
         body: E::Body,
     ) -> Result<ReplyStream<Event>, ClientError> {
         let response = self.send::<E>(path, query, body).await?;
-        Ok(events::read(response.into_body()))
+        Ok(ReplyStream::of_run(Resume::new(self.clone(), response.into_body(), E::INFO.events)))
     }
 
     /// The reply, once its status says that the server did what it was asked.

@@ -1,47 +1,46 @@
 //! The events of a run as a client reads them, and what is mostly wanted of them.
 
-use std::{
-    future::ready,
-    pin::Pin,
-    task::{Context, Poll, ready},
+use std::future::ready;
+
+use futures_util::StreamExt;
+use ropewalk_events::{Dispatcher, Event, EventHandler, Snapshot};
+use ropewalk_types::{ContentDelta, MessageDelta, RunEventsQuery, RunId, ThreadId, endpoint};
+
+use crate::{
+    ClientError, ReplyStream, Runs,
+    resume::{LastEvent, Resume},
 };
 
-use futures_core::Stream;
-use futures_util::StreamExt;
-use ropewalk_events::{Dispatcher, Event, EventHandler, EventStream, Snapshot};
-use ropewalk_transport::{Body, DataStream};
-use ropewalk_types::{ContentDelta, MessageDelta};
-
-use crate::{ClientError, ReplyStream};
-
-/// The events in `body`. It is an error if they end before the last one.
-pub(crate) fn read(body: Body) -> ReplyStream<Event> {
-    ReplyStream::new(Whole { events: EventStream::new(body.into_data_stream()), ended: false })
-}
-
-struct Whole {
-    events: EventStream<DataStream>,
-    ended: bool,
-}
-
-impl Stream for Whole {
-    type Item = Result<Event, ClientError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        let event = ready!(Pin::new(&mut self.events).poll_next(cx));
-        self.ended = event.is_none();
-        Poll::Ready(match event {
-            Some(event) => Some(event.map_err(ClientError::from)),
-            None if self.events.is_done() => None,
-            None => Some(Err(ClientError::CutOff)),
-        })
+impl Runs<'_> {
+    /// The events of a run, whoever made it, until it is over: those behind the one with the number `after`, which is
+    /// 0 for all, and those that are still to come. Where the run waits for outputs, the stream does too.
+    ///
+    /// `GET /threads/{thread_id}/runs/{run_id}/events`
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::call`](crate::Client::call). What fails later is an item of the stream.
+    pub async fn events(
+        self,
+        thread_id: impl Into<ThreadId>,
+        run_id: impl Into<RunId>,
+        after: u64,
+    ) -> Result<ReplyStream<Event>, ClientError> {
+        let run = (thread_id.into(), run_id.into());
+        let query = RunEventsQuery::starting_after(after);
+        let response = self.0.send::<endpoint::StreamRunEvents>(run.clone(), query, ()).await?;
+        Ok(ReplyStream::of_run(Resume::new(self.0.clone(), response.into_body(), true).of(run, after)))
     }
 }
 
 impl ReplyStream<Event> {
+    /// The number of the last event given out. [`Runs::events`] goes on behind it, also in another process.
+    ///
+    /// `None` if the server gives no numbers, or the rounds of several streams are one.
+    pub fn last_event(&self) -> Option<u64> {
+        self.last_event.as_ref().map(LastEvent::number).filter(|number| *number > 0)
+    }
+
     /// Reads to the end and tells `handler` what happens; gives back the handler, and what the events add up to.
     ///
     /// # Errors
@@ -72,7 +71,7 @@ impl ReplyStream<Event> {
     /// An item is [`ClientError::RunEnded`] if the run ends otherwise than completed, and
     /// [`ClientError::ErrorEvent`] if the server breaks the stream off.
     pub fn text(self) -> ReplyStream<String> {
-        ReplyStream::new(self.0.filter_map(|event| ready(event.and_then(text).transpose())))
+        ReplyStream::new(self.items.filter_map(|event| ready(event.and_then(text).transpose())))
     }
 }
 

@@ -10,6 +10,7 @@ mod generated;
 mod last_answer;
 mod query;
 mod reply_stream;
+mod resume;
 mod rows;
 #[cfg(feature = "tools")]
 mod tools;

@@ -6,23 +6,31 @@ use std::{
 
 use futures_core::{Stream, stream::BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
+use ropewalk_events::Event;
 
-use crate::ClientError;
+use crate::{
+    ClientError,
+    resume::{LastEvent, Resume},
+};
 
 /// What a server sends piece by piece: the events of a run, the rows of a list.
 ///
 /// A plain [`Stream`], with what is needed most beside it, so that no other crate has to be. Dropping it stops the
 /// transfer, not the run.
-pub struct ReplyStream<T>(pub(crate) BoxStream<'static, Result<T, ClientError>>);
+pub struct ReplyStream<T> {
+    pub(crate) items: BoxStream<'static, Result<T, ClientError>>,
+    /// Of the events of a run.
+    pub(crate) last_event: Option<LastEvent>,
+}
 
 impl<T> ReplyStream<T> {
     pub(crate) fn new(items: impl Stream<Item = Result<T, ClientError>> + Send + 'static) -> Self {
-        Self(items.boxed())
+        Self { items: items.boxed(), last_event: None }
     }
 
     /// The next item; `None` behind the last.
     pub async fn next(&mut self) -> Option<Result<T, ClientError>> {
-        self.0.next().await
+        self.items.next().await
     }
 
     /// All items, once the last is there.
@@ -31,7 +39,14 @@ impl<T> ReplyStream<T> {
     ///
     /// The first error of the stream.
     pub async fn collect(self) -> Result<Vec<T>, ClientError> {
-        self.0.try_collect().await
+        self.items.try_collect().await
+    }
+}
+
+impl ReplyStream<Event> {
+    pub(crate) fn of_run(events: Resume) -> Self {
+        let last_event = Some(events.last());
+        Self { last_event, ..Self::new(events) }
     }
 }
 
@@ -39,7 +54,7 @@ impl<T> Stream for ReplyStream<T> {
     type Item = Result<T, ClientError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(cx)
+        self.items.as_mut().poll_next(cx)
     }
 }
 

@@ -31,7 +31,7 @@ impl RunApi for Client {
         run: &RunId,
         outputs: SubmitToolOutputs,
     ) -> Result<BoxStream<'static, Result<Event, ClientError>>, ClientError> {
-        self.runs().submit_tool_outputs_stream(thread, run, outputs).await.map(|events| events.0)
+        self.runs().submit_tool_outputs_stream(thread, run, outputs).await.map(|events| events.items)
     }
 }
 
@@ -70,6 +70,6 @@ impl ReplyStream<Event> {
     /// The same events, but where the run waits for outputs, `tools` work them out and the stream goes on.
     #[must_use]
     pub fn with_tools(self, client: &Client, tools: &ToolDriver) -> Self {
-        Self(tools.follow(client.clone(), self.0))
+        Self::new(tools.follow(client.clone(), self.items))
     }
 }

@@ -40,27 +40,25 @@ enum Data {
 }
 
 impl Draft {
-    /// The frame at `at`, and its length, if it is of the usual form and whole in its chunk: a name or none, one
-    /// line of data, line feeds. This is the short way past [`line`](Self::line) and [`dispatch`](Self::dispatch)
-    /// that nearly every frame of a model's stream takes; they must agree.
+    /// The frame at `at`, and its length, if it is of the usual form and whole in its chunk: a name or none, behind a
+    /// name an id or none, one line of data, line feeds. This is the short way past [`line`](Self::line) and
+    /// [`dispatch`](Self::dispatch) that nearly every frame of a model's or a run's stream takes; they must agree.
     #[inline]
     pub(crate) fn usual(&mut self, chunk: &Bytes, at: usize, max_bytes: usize) -> Option<(Frame, usize)> {
         let rest = &chunk[at..];
-        let (name, name_line) = match rest.strip_prefix(b"event: ") {
-            Some(tail) => {
-                let name = &tail[..memchr2(b'\n', b'\r', tail)?];
-                (name, b"event: ".len() + name.len() + 1)
-            }
-            None => (&[][..], 0),
-        };
-        let data = rest[name_line..].strip_prefix(b"data: ")?;
+        let (name, name_line) = field(rest, b"event: ")?;
+        let (id, id_line) = if name_line > 0 { field(&rest[name_line..], b"id: ")? } else { (&[][..], 0) };
+        let head = name_line + id_line;
+        let data = rest[head..].strip_prefix(b"data: ")?;
         let length = memchr2(b'\n', b'\r', data)?;
-        let ends = name_line == 0 || rest[name_line - 1] == b'\n';
-        let frame_bytes = name_line.saturating_sub(1) + b"data: ".len() + length;
-        if !ends || !data[length..].starts_with(b"\n\n") || frame_bytes > max_bytes {
+        let frame_bytes = name_line.saturating_sub(1) + id_line.saturating_sub(1) + b"data: ".len() + length;
+        if !data[length..].starts_with(b"\n\n") || frame_bytes > max_bytes || memchr(0, id).is_some() {
             return None;
         }
         self.past_first_line = true;
+        if id_line > 0 {
+            self.last_id = Utf8Bytes::from_part(chunk.slice_ref(id));
+        }
         let event = match name {
             b"" => Utf8Bytes::from_static("message"),
             name => {
@@ -70,10 +68,10 @@ impl Draft {
                 self.name.clone()
             }
         };
-        let begins = at + name_line + b"data: ".len();
+        let begins = at + head + b"data: ".len();
         let data = Utf8Bytes::from_part(chunk.slice(begins..begins + length));
         let frame = Frame { event, data, id: self.last_id.clone() };
-        Some((frame, name_line + b"data: ".len() + length + 2))
+        Some((frame, head + b"data: ".len() + length + 2))
     }
 
     /// Takes one line that is not blank, a part of `chunk` without its end.
@@ -134,6 +132,14 @@ impl Data {
             }
         }
     }
+}
+
+/// The value of the field that `bytes` begin with, and the length of its line, both nothing if another field does;
+/// `None` if the line does not end, or with more than a line feed.
+fn field<'a>(bytes: &'a [u8], name: &[u8]) -> Option<(&'a [u8], usize)> {
+    let Some(tail) = bytes.strip_prefix(name) else { return Some((&[], 0)) };
+    let end = memchr2(b'\n', b'\r', tail)?;
+    (tail[end] == b'\n').then(|| (&tail[..end], name.len() + end + 1))
 }
 
 /// The name `value`, apart from its chunk; those of our own events live as long as the program, and are not counted.

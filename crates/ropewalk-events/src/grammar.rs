@@ -19,6 +19,8 @@ use crate::Event;
 #[derive(Debug, Clone)]
 pub struct Grammar {
     stage: Stage,
+    /// The stream goes on where others end: behind a wait for outputs, and where another process took the run over.
+    whole: bool,
     cancelling: bool,
     run: Option<RunId>,
     step: Option<Open<RunStepId>>,
@@ -88,6 +90,12 @@ impl Grammar {
         Self::at(Stage::LeftOpen)
     }
 
+    /// All events of a run from its first to its last, as whoever resumes its stream reads them. If a process died, the step
+    /// that it left open fails, and the run goes on with another.
+    pub fn whole_run() -> Self {
+        Self { whole: true, ..Self::at(Stage::NoRun) }
+    }
+
     /// Whether the stream may end here: behind `done`, or behind an error.
     pub fn is_finished(&self) -> bool {
         matches!(self.stage, Stage::Broken | Stage::Done)
@@ -105,6 +113,7 @@ impl Grammar {
     fn at(stage: Stage) -> Self {
         Self {
             stage,
+            whole: false,
             cancelling: false,
             run: None,
             step: None,
@@ -133,7 +142,10 @@ impl Grammar {
         let may_stop = matches!(stage, Resumed | Queued | Working);
         self.stage = match event {
             Event::ThreadCreated(_) => {
-                need(stage == NoThread, "a thread is made first, by a request that also makes the run")?;
+                need(
+                    stage == NoThread || (self.whole && stage == NoRun),
+                    "a thread is made first, by a request that also makes the run",
+                )?;
                 NoRun
             }
             Event::RunCreated(_) => {
@@ -148,7 +160,8 @@ impl Grammar {
                 Queued
             }
             Event::RunInProgress(_) => {
-                need(stage == Queued && going, "a run is taken up once, behind the queue")?;
+                let taken_up = stage == Queued && going && self.step.is_none();
+                need(taken_up, "a run is taken up once, behind the queue")?;
                 Working
             }
             Event::RunCancelling(_) => {
@@ -166,7 +179,7 @@ impl Grammar {
                     "outputs are for an open step",
                 )?;
                 need(self.writes.is_none(), "outputs are for a step of tool calls")?;
-                Over
+                if self.whole { LeftOpen } else { Over }
             }
             Event::RunCompleted(_) | Event::RunIncomplete(_) => {
                 need(stage == Working, "only a run at work is done")?;
@@ -202,9 +215,14 @@ impl Grammar {
                 Resumed
             }
             _ => {
-                need(stage == Working, "steps and messages belong to a run at work")?;
+                // Text that came behind calls has its own step, cut off, if the run ends before it works again.
+                let cut_off = stage == Resumed && self.fate.is_some();
+                let resumed = stage == Queued && !self.used.is_empty();
+                need(stage == Working || cut_off || resumed, "steps and messages belong to a run at work")?;
                 self.step_event(event)?;
-                Working
+                let calls = self.step.is_some() && self.writes.is_none();
+                need(stage == Working || !calls, "only a run at work calls tools")?;
+                stage
             }
         };
         Ok(())
@@ -220,6 +238,9 @@ impl Grammar {
     fn end_step_left_open(&mut self, event: &Event) -> Legal {
         let ended = !matches!(event, Event::RunStepCreated(_) | Event::RunStepInProgress(_));
         let step = event.as_step().filter(|_| ended).ok_or("the step that waited for outputs ends first")?;
+        if let Some(open) = self.step.take() {
+            need(open.id == step.id, "the step that waited for outputs ends first")?;
+        }
         self.used.insert(step.id.as_str().to_owned());
         self.fate = fate(step);
         Ok(())
@@ -255,7 +276,7 @@ impl Grammar {
                 let step = event.as_step().ok_or("no rule allows it")?;
                 in_progress(&self.step, &step.id)?;
                 need(self.message.is_none(), "a message ends before its step")?;
-                let fate = fate(step);
+                let fate = fate(step).filter(|fate| !self.whole || *fate != RunStatus::Failed);
                 // Text that came behind calls which were cut off is told of in a step of its own, cut off too.
                 need(self.fate.is_none() || self.fate == fate, "a step ends as one that ended its run")?;
                 (self.step, self.fate) = (None, fate);

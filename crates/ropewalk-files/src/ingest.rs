@@ -6,9 +6,12 @@ use ropewalk_types::{
     ChunkingStrategy, ChunkingStrategyParam, File, FileId, StaticChunking, VectorStoreFile,
     VectorStoreFileError, VectorStoreFileErrorCode, VectorStoreFileStatus,
 };
-use tokio::{task::spawn_blocking, time::interval};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, interval},
+};
 
-use crate::{FileError, Library, record::PlaceState, search::collection, worker::LEASE};
+use crate::{FileError, Library, measures, record::PlaceState, search::collection, worker::LEASE};
 
 /// How often a file is tried whose ingestion never came to an end: one that takes the process with it must not do so
 /// for ever.
@@ -69,6 +72,7 @@ impl Library {
         if file.status != VectorStoreFileStatus::InProgress {
             return Ok(());
         }
+        let begun = Instant::now();
         // The fence counts the claims.
         let done = if claimed.fence > MOST_TRIES {
             Err(refusal(
@@ -93,7 +97,11 @@ impl Library {
         loop {
             match self.settle(scope, &before, &file, &state).await {
                 Err(FileError::Store(error)) if error.is_overtaken() => {}
-                done => return done,
+                Ok(()) => {
+                    measures::taken_in(&file.status, begun.elapsed());
+                    return Ok(());
+                }
+                error => return error,
             }
             let Some(now) = self.still_ours(scope, &claimed).await? else {
                 let there = scope.get(claimed.kind, &claimed.id).await?;

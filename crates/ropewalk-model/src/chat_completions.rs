@@ -30,7 +30,9 @@ const MAX_ERROR_BYTES: usize = 64 << 10;
 /// Any server that speaks Chat Completions, hosted or local.
 ///
 /// Until the headers of an answer come, a request is tried again after a 429, a 5xx or a lost connection, as the
-/// server's `Retry-After` asks; after that never, for the answer may have been read already.
+/// server's `Retry-After` asks, all tries within one deadline; after that never, for the answer may have been read
+/// already. A stream that falls silent fails. A server that failed several times in a row is left alone for a while:
+/// who asks meanwhile waits a few seconds at most, and then hears that it is not answering.
 ///
 /// A setting that equals the API's default (temperature 1, tool choice `auto`, …) is not sent, because reasoning
 /// models and small servers refuse many settings even then. The cap on tokens is sent as `max_completion_tokens`, the
@@ -44,6 +46,8 @@ pub struct ChatCompletions {
     transport: Transport,
     /// Known only to be struck out of what the server says.
     key: Option<Secret>,
+    /// Adds headers to each request.
+    headers: Option<fn(&mut HeaderMap)>,
 }
 
 impl ChatCompletions {
@@ -73,15 +77,18 @@ impl ChatCompletions {
     ///
     /// [`ModelErrorKind::InvalidRequest`] if `base_url` is no plain http or https URL.
     pub fn with_transport(base_url: impl Into<String>, transport: Transport) -> Result<Self, ModelError> {
-        Ok(Self { base_url: builder::checked(base_url.into())?, transport, key: None })
+        Ok(Self { base_url: builder::checked(base_url.into())?, transport, key: None, headers: None })
     }
 
     async fn send(&self, request: Builder, body: Body) -> Result<Response<Body>, ModelError> {
-        let request: Request<Body> = request.body(body).map_err(|error| {
+        let mut request: Request<Body> = request.body(body).map_err(|error| {
             ModelError::new(ModelErrorKind::InvalidRequest)
                 .about("the request has no valid URL")
                 .with_source(error)
         })?;
+        if let Some(add) = self.headers {
+            add(request.headers_mut());
+        }
         let response = self.transport.send(request).await?;
         if response.status().is_success() {
             return Ok(response);
@@ -195,13 +202,21 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 impl From<TransportError> for ModelError {
     fn from(error: TransportError) -> Self {
-        Self::new(match error.kind() {
+        let failed = Self::new(match error.kind() {
             TransportErrorKind::InvalidRequest => ModelErrorKind::InvalidRequest,
             TransportErrorKind::Timeout => ModelErrorKind::TimedOut,
             TransportErrorKind::Interrupted => ModelErrorKind::Interrupted,
             TransportErrorKind::TooLarge => ModelErrorKind::Protocol,
             _ => ModelErrorKind::Unavailable,
-        })
+        });
+        let failed = match error.kind() {
+            TransportErrorKind::CircuitOpen => failed.about("the model's host is not answering"),
+            _ => failed,
+        };
+        match error.retry_after() {
+            Some(wait) => failed.with_retry_after(wait),
+            None => failed,
+        }
         .with_source(error)
     }
 }

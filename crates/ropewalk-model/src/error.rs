@@ -44,6 +44,21 @@ pub enum ModelErrorKind {
     Protocol,
 }
 
+impl ModelErrorKind {
+    /// It in one word: `rate_limited`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RateLimited => "rate_limited",
+            Self::InvalidRequest => "invalid_request",
+            Self::Unauthorized => "unauthorized",
+            Self::Unavailable => "unavailable",
+            Self::Interrupted => "interrupted",
+            Self::TimedOut => "timed_out",
+            Self::Protocol => "protocol",
+        }
+    }
+}
+
 impl ModelError {
     /// An error of this kind, with nothing more to say.
     pub fn new(kind: ModelErrorKind) -> Self {

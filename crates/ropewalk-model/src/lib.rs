@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod call_meter;
 mod chat_completions;
 mod error;
 mod event;
@@ -8,6 +9,7 @@ mod request;
 mod scripted;
 mod spoken;
 
+pub use call_meter::{CallMeter, describe_metrics};
 pub use chat_completions::{ChatCompletions, ChatCompletionsBuilder};
 pub use error::{ModelError, ModelErrorKind};
 pub use event::{FinishReason, ModelEvent, ToolCallPart};

@@ -4,9 +4,8 @@ use std::{
     time::Duration,
 };
 
-use ropewalk_events::Event;
 use ropewalk_model::Model;
-use ropewalk_store::{Batch, Document, Expect, Kind, Scope, Store, StoreError};
+use ropewalk_store::{Batch, Document, Expect, Kind, Organization, Scope, Store, StoreError};
 use ropewalk_types::{
     Budget, IdSource, Message, Metadata, Run, RunId, RunStatus, RunStepInclude, Thread, ThreadId, ToolOutput,
     Update,
@@ -16,16 +15,19 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
 use crate::{
-    BusyPolicy, Clock, RunError,
+    BusyPolicy, Clock, Outbox, RunError, TraceParent,
+    admission::{Admission, Permit},
+    event_log::{EventLog, Tail},
     execution::Execution,
-    feed::Feed,
     images::{FileSource, Images},
+    journal,
     line::Lines,
     live::{Live, LiveRuns},
     machine::{Context, Effects, Input, Machine, Next},
     meter::Meter,
     record::{self, Versions},
-    run_stream::{Home, RunStream},
+    run_stream::{Reading, RunStream, Until},
+    seat::{Home, Seat},
     server_tool::{ServerTool, ServerTools},
     watch::Watchers,
 };
@@ -42,11 +44,16 @@ pub struct EngineOptions {
     /// Most tokens that a model may be shown and write in one call, if prompts are to be cut to that: three quarters
     /// of it are for the prompt. None unless set.
     pub context_window: Option<u64>,
+    /// Most runs that work at once; 4,096. Others wait, `queued`, in the order of their making, and organisations take
+    /// turns.
+    pub active_runs: usize,
+    /// Runs that wait to work beyond which no new ones are made; 16,384. One organisation may have half of them.
+    pub queued_runs: usize,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { lease: Duration::from_secs(4), context_window: None }
+        Self { lease: Duration::from_secs(4), context_window: None, active_runs: 4096, queued_runs: 16_384 }
     }
 }
 
@@ -62,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) options: EngineOptions,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) live: LiveRuns,
     pub(crate) lines: Arc<Lines>,
     /// Runs that wait for their thread are no longer this engine's matter.
@@ -70,6 +78,7 @@ pub(crate) struct Shared {
     pub(crate) tools: ServerTools,
     pub(crate) images: Images,
     pub(crate) meter: OnceLock<Arc<dyn Meter>>,
+    outbox: OnceLock<Arc<dyn Outbox>>,
     /// Wakes the worker before its next tick.
     pub(crate) due: Notify,
     home: Home,
@@ -95,6 +104,17 @@ impl Shared {
         }
     }
 
+    /// Adds to a commit what others store with the new status of `run`.
+    pub(crate) fn announce(&self, batch: Batch, organization: &Organization, run: &Run) -> Batch {
+        let puts = self.outbox.get().map(|outbox| outbox.on_status(organization, run));
+        puts.into_iter().flatten().fold(batch, Batch::put)
+    }
+
+    /// What was [announced](Self::announce) is stored.
+    pub(crate) fn announced(&self) {
+        self.outbox.get().inspect(|outbox| outbox.committed());
+    }
+
     pub(crate) fn lease_end(&self) -> i64 {
         let lease = i64::try_from(self.options.lease.as_millis()).unwrap_or(i64::MAX);
         self.clock.now_ms().saturating_add(lease)
@@ -118,6 +138,8 @@ pub struct NewRun {
     pub key: Option<String>,
     /// What all runs made with that key may use together.
     pub key_budget: Option<Budget>,
+    /// The trace that it is asked for in: all spans of it are part of that, whoever drives it when.
+    pub traceparent: Option<TraceParent>,
     /// What else is to be stored with it.
     pub also: Batch,
     /// What happens if its thread is busy; it is refused unless told.
@@ -135,6 +157,7 @@ impl NewRun {
             include: Vec::new(),
             key: None,
             key_budget: None,
+            traceparent: None,
             also: Batch::new(),
             busy: BusyPolicy::Reject,
         }
@@ -160,10 +183,12 @@ pub(crate) struct Launch {
     pub(crate) first: Option<Input>,
     /// What to do if there is no first input.
     pub(crate) next: Next,
-    /// Events to send first, if somebody reads.
-    pub(crate) stream: Option<Vec<Event>>,
-    /// What they tell of steps besides the usual.
-    pub(crate) include: Vec<RunStepInclude>,
+    /// What is told of it.
+    pub(crate) log: Arc<EventLog>,
+    /// Its first reader, if it has one from the start.
+    pub(crate) tail: Option<Tail>,
+    /// Lets it work, if it may already.
+    pub(crate) permit: Option<Permit>,
 }
 
 impl Engine {
@@ -181,6 +206,7 @@ impl Engine {
             model,
             clock,
             ids,
+            admission: Admission::new(options.active_runs.max(1), options.queued_runs),
             options,
             live: LiveRuns::default(),
             lines: Arc::default(),
@@ -189,6 +215,7 @@ impl Engine {
             tools: ServerTools::default(),
             images: Images::default(),
             meter: OnceLock::new(),
+            outbox: OnceLock::new(),
             due: Notify::new(),
             home,
         };
@@ -214,6 +241,14 @@ impl Engine {
     pub fn with_meter(self, meter: Arc<dyn Meter>) -> Self {
         // Whoever comes second is not heard, as documented.
         let _second = self.shared.meter.set(meter);
+        self
+    }
+
+    /// Asks `outbox` what to store with each status of a run. Say it once, as with [`with_tools`](Self::with_tools).
+    #[must_use]
+    pub fn with_outbox(self, outbox: Arc<dyn Outbox>) -> Self {
+        // Whoever comes second is not heard, as documented.
+        let _second = self.shared.outbox.set(outbox);
         self
     }
 
@@ -254,19 +289,40 @@ impl Engine {
                 return Err(RunError::NotWaiting { status });
             }
             machine.submit(outputs, &self.shared.context(), &mut effects)?;
-            if stream {
+            let permit = if stream { self.shared.admission.try_enter() } else { None };
+            if permit.is_some() {
                 machine.handle(Input::Claimed, &self.shared.context(), &mut effects);
             }
+            let told = journal::last(scope, run).await?;
+            let log = EventLog::new(told, told, &[]);
+            let tail = if stream { log.read(told) } else { None };
+            let draft = log.draft(&effects.events);
             let fence = document.fence + 1;
             let put = record::put_run(machine.run(), machine.state(), self.shared.due_at(machine.run()));
             let put = put.expect(Expect::Version(document.version)).fence(fence);
-            match scope.commit(versions.put(&machine, &effects.changes, Batch::new().put(put))).await {
+            let batch = versions.put(&machine, &effects.changes, Batch::new().put(put));
+            let batch =
+                self.shared.announce(log.store(batch, run, &draft), scope.organization(), machine.run());
+            match scope.commit(batch).await {
                 Ok(()) => {
                     versions.run = document.version + 1;
                     versions.committed(&effects.changes);
+                    log.tell_stored(&draft);
+                    self.shared.announced();
                     self.shared.watchers.tell(run);
-                    let include = stream.then(Vec::new);
-                    return Ok(self.begin(scope, machine, versions, fence, effects, include));
+                    let next = effects.next;
+                    let scope = scope.clone();
+                    return Ok(self.begin(Launch {
+                        scope,
+                        machine,
+                        versions,
+                        fence,
+                        first: None,
+                        next,
+                        log,
+                        tail,
+                        permit,
+                    }));
                 }
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -326,10 +382,15 @@ impl Engine {
         self.shared.live.poke(run);
     }
 
-    /// Waits until no run is being driven any more. Runs that wait for their thread are let go of: another engine takes
-    /// them over, as if this one had died.
-    pub async fn idle(&self) {
+    /// Begins no more work: runs that wait for their thread or to be started are let go of, for another engine to take
+    /// over as if this one had died, and streams of runs that nobody drives here end.
+    pub fn stop(&self) {
         self.shared.stopping.cancel();
+    }
+
+    /// [Stops](Self::stop), and waits until no run is being driven any more.
+    pub async fn idle(&self) {
+        self.stop();
         self.shared.home.tasks.close();
         self.shared.home.tasks.wait().await;
     }
@@ -345,10 +406,18 @@ impl Engine {
         for _ in 0..CHANGE_TRIES {
             let (mut run, document) = self.load(scope, thread, run).await?;
             let state = document.decode_state()?.unwrap_or_default();
+            let before = run.status.clone();
             let due_at = edit(&mut run, &document)?;
             let put = record::put_run(&run, &state, due_at).expect(Expect::Version(document.version));
-            match scope.commit(Batch::new().put(put)).await {
+            let mut batch = Batch::new().put(put);
+            if run.status != before {
+                batch = self.shared.announce(batch, scope.organization(), &run);
+            }
+            match scope.commit(batch).await {
                 Ok(()) => {
+                    if run.status != before {
+                        self.shared.announced();
+                    }
                     self.shared.watchers.tell(&run.id);
                     return Ok(run);
                 }
@@ -370,63 +439,52 @@ impl Engine {
         on_thread.ok_or_else(|| RunError::NoRun(run.clone()))
     }
 
-    pub(crate) fn begin(
-        &self,
-        scope: &Scope,
-        machine: Machine,
-        versions: Versions,
-        fence: u64,
-        effects: Effects,
-        include: Option<Vec<RunStepInclude>>,
-    ) -> Started {
-        let run = machine.run().clone();
-        let stream = include.is_some();
+    /// Begins a run that was just stored.
+    pub(crate) fn begin(&self, mut launch: Launch) -> Started {
+        let run = launch.machine.run().clone();
         // With a reader the run was claimed as it was stored, unless it waits.
-        let unclaimed = run.status == RunStatus::Queued;
-        let stream = self.launch(Launch {
-            scope: scope.clone(),
-            machine,
-            versions,
-            fence,
-            first: unclaimed.then_some(Input::Claimed),
-            next: effects.next,
-            stream: stream.then_some(effects.events),
-            include: include.unwrap_or_default(),
-        });
-        Started { run, stream }
+        launch.first = (run.status == RunStatus::Queued).then_some(Input::Claimed);
+        Started { run, stream: self.launch(launch) }
     }
 
     /// Begins an execution: in its reader's task if it has one, else in a task of its own.
     pub(crate) fn launch(&self, launch: Launch) -> Option<RunStream> {
-        let Launch { scope, machine, versions, fence, first, next, stream, include } = launch;
+        let Launch { scope, machine, versions, fence, first, next, log, tail, permit } = launch;
         let run = machine.run().id.clone();
-        let live = Live::new(scope.organization().clone(), fence, versions.run);
-        self.shared.live.insert(run, live.clone());
-        let feed = Arc::new(Feed::new(stream.is_some(), &include));
-        let (shared, waiting) = (self.shared.clone(), machine.state().waiting);
-        let (live_run, feed_of_run) = (live.clone(), feed.clone());
+        let live = Live::new(scope.organization().clone(), fence, versions.run, log.clone());
+        self.shared.live.insert(run.clone(), live.clone());
+        // Who waits for it to be driven reads along from here on.
+        self.shared.watchers.tell(&run);
+        let reading = Reading {
+            shared: self.shared.clone(),
+            scope: scope.clone(),
+            thread: machine.run().thread_id.clone(),
+            run,
+            until: Until::Parked,
+        };
         let execution = Execution {
-            shared,
+            shared: self.shared.clone(),
             scope,
+            waiting: machine.state().waiting,
+            stored_status: machine.run().status.clone(),
             machine,
             versions,
-            live: live_run,
-            feed: feed_of_run,
-            waiting,
+            live: live.clone(),
+            log,
+            permit,
             call: None,
         };
         // What the run logs stays with the request that drives it, wherever it is polled.
         let driver = Box::pin(execution.drive(first, next).in_current_span());
-        match stream {
+        match tail {
             None => {
                 self.shared.home.take_in(Some(driver));
                 None
             }
-            Some(events) => {
-                feed.send(&events);
-                let stream = RunStream::new(feed, driver, self.shared.home.clone());
-                live.sit(stream.seat());
-                Some(stream)
+            Some(tail) => {
+                let seat = Seat::new(driver, self.shared.home.clone());
+                live.sit(&seat);
+                Some(RunStream::new(reading, tail, seat))
             }
         }
     }

@@ -22,6 +22,9 @@ pub enum RunError {
     /// As many runs wait for the thread as may: 100.
     #[error("too many runs wait for thread `{0}`")]
     LineFull(ThreadId),
+    /// All runs that may work do, and too many wait for their turn. Try again later.
+    #[error("too many runs wait to be started")]
+    Overloaded,
     /// Outputs were submitted, but the run does not wait for any.
     #[error("a run in status `{status}` does not wait for outputs")]
     NotWaiting {

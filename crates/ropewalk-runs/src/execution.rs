@@ -10,23 +10,29 @@ use std::{
 };
 
 use futures_core::Stream;
-use futures_util::{FutureExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use ropewalk_model::{ModelError, ModelErrorKind, ModelEvent};
 use ropewalk_store::{Batch, Durability, Expect, Kind, Scope, StoreError};
 use ropewalk_types::{LastErrorCode, Message, Run, RunStatus};
 use tokio::time::{Instant, sleep, sleep_until};
+use tracing::Instrument;
 
 use crate::{
     RunError,
+    admission::Permit,
+    call_watch::CallWatch,
     conversation::model_request,
     engine::Shared,
-    feed::Feed,
+    event_log::{End, EventLog},
     history::history,
+    journal::{self, Draft},
     line::{self, Rank},
     live::Live,
-    machine::{Effects, Failure, Input, Machine, Next},
+    machine::{Change, Effects, Failure, Input, Machine, Next, RunState},
+    measures,
     model_call::ModelCall,
     record::{self, Versions},
+    trace::AgentSpan,
 };
 
 /// Tries of one commit before the run is left to the next worker.
@@ -39,7 +45,11 @@ pub(crate) struct Execution {
     pub(crate) machine: Machine,
     pub(crate) versions: Versions,
     pub(crate) live: Arc<Live>,
-    pub(crate) feed: Arc<Feed>,
+    pub(crate) log: Arc<EventLog>,
+    /// Its status in the store.
+    pub(crate) stored_status: RunStatus,
+    /// Lets the run work, from the moment on when it may.
+    pub(crate) permit: Option<Permit>,
     /// Where the store has the run in the line of its thread.
     pub(crate) waiting: Option<Rank>,
     /// The model call that is under way.
@@ -69,7 +79,9 @@ impl Execution {
     /// Drives the run until it waits for outputs, is over, or belongs to somebody else. A first `input` is
     /// taken before that; without one the machine's last `next` is done.
     pub(crate) async fn drive(mut self, input: Option<Input>, next: Next) {
-        let driven = AssertUnwindSafe(self.drive_to_end(input, next)).catch_unwind().await;
+        let agent = AgentSpan::begin(&self.scope, &self.machine, self.live.fence()).await;
+        let driven = AssertUnwindSafe(self.drive_to_end(input, next)).catch_unwind();
+        let driven = driven.instrument(agent.span()).await;
         let driven = match driven {
             Ok(driven) => driven,
             // A model is foreign code. A run that it breaks has failed, and is nobody else's to try.
@@ -77,23 +89,28 @@ impl Execution {
                 self.take(Input::ModelFailed(Failure::server("Sorry, something went wrong."))).await.map(drop)
             }
         };
-        match driven {
-            Ok(()) => self.feed.finish(),
-            Err(RunError::Lost) => {
-                self.feed.fail("This run is driven elsewhere, or its thread was deleted; poll it instead.");
-            }
+        agent.end(&self.machine, &driven);
+        let run = &self.machine.run().id;
+        let end = match driven {
+            Ok(()) => End::Finished,
+            Err(RunError::Lost) => End::LetGo,
             Err(error) => {
-                let run = &self.machine.run().id;
                 tracing::error!(%run, error = &error as &dyn std::error::Error, "run left to the next worker");
-                self.feed.fail("The server could not store the run's progress; poll the run instead.");
+                End::LetGo
             }
-        }
-        self.shared.live.remove(&self.machine.run().id, &self.live);
+        };
+        // First, for who finds the log here reads it.
+        self.shared.live.remove(run, &self.live);
+        self.log.close(end);
     }
 
     async fn drive_to_end(&mut self, input: Option<Input>, mut next: Next) -> Result<(), RunError> {
         let input = match input {
             Some(Input::Claimed | Input::Recovered) if self.waits() => Some(self.wait_turn().await?),
+            input => input,
+        };
+        let input = match input {
+            Some(input @ (Input::Claimed | Input::Recovered)) => Some(self.enter_work(input).await?),
             input => input,
         };
         if let Some(input) = input {
@@ -119,11 +136,13 @@ impl Execution {
         };
         self.machine.prompted(request.messages.len());
         let (shared, scope) = (self.shared.clone(), self.scope.clone());
-        let events = stream::once(async move {
+        let mut watch = CallWatch::begin(self.machine.run(), &request);
+        let answer = async move {
             shared.images.fill(&mut request, &scope).await;
             shared.model.stream(&request).await
-        });
-        let events = pin!(events.try_flatten());
+        };
+        let events = stream::once(answer.instrument(watch.span()));
+        let events = pin!(events.try_flatten().inspect(move |event| watch.hear(event)));
         let before = self.machine.state().usage.total_tokens;
         let next = self
             .follow(events, |this, event| match event {
@@ -197,26 +216,28 @@ impl Execution {
     pub(crate) async fn settle(&mut self, mut effects: Effects) -> Result<Next, RunError> {
         if effects.has_changes() {
             self.commit(&mut effects).await?;
-        }
-        if self.feed.send(&effects.events) {
-            self.feed.room().await;
+        } else if !effects.events.is_empty() && self.log.tell(&effects.events) {
+            self.commit(&mut Effects::default()).await?;
         }
         Ok(effects.next)
     }
 
+    /// Stores `effects`, and all that was told and is not stored yet; then tells of them.
     pub(crate) async fn commit(&mut self, effects: &mut Effects) -> Result<(), RunError> {
         let mut failures = 0;
         loop {
-            let error = match self.scope.commit(self.batch(effects)).await {
+            let draft = self.log.draft(&effects.events);
+            let error = match self.scope.commit(self.batch(effects, &draft)).await {
                 Ok(()) => {
-                    self.versions.run += u64::from(effects.run_changed);
-                    self.versions.committed(&effects.changes);
-                    self.live.saw(self.versions.run);
-                    self.tell_others(effects);
+                    self.committed(effects, &draft);
                     return Ok(());
                 }
                 Err(error) => error,
             };
+            if failures > 0 && !error.is_retryable() && self.was_stored(effects, &draft).await? {
+                self.committed(effects, &draft);
+                return Ok(());
+            }
             match error {
                 StoreError::Conflict { kind: Kind::Run, .. }
                 | StoreError::Missing { kind: Kind::Run, .. } => {
@@ -236,8 +257,35 @@ impl Execution {
         }
     }
 
+    /// Whether a try that seemed to fail was stored all the same: its chunk tells, or else the run.
+    async fn was_stored(&self, effects: &Effects, draft: &Draft) -> Result<bool, RunError> {
+        let run = self.machine.run();
+        if self.log.has_unstored(draft) {
+            return Ok(journal::stored(&self.scope, &run.id, draft.last).await?);
+        }
+        let wanted = record::put_run(run, self.machine.state(), None);
+        let stored = self.scope.get(Kind::Run, run.id.as_str()).await?.filter(|_| effects.run_changed);
+        Ok(stored.is_some_and(|stored| {
+            stored.version == self.versions.run + 1
+                && (stored.body, stored.state) == (wanted.body, wanted.state)
+        }))
+    }
+
+    /// `effects` are stored.
+    fn committed(&mut self, effects: &Effects, draft: &Draft) {
+        self.versions.run += u64::from(effects.run_changed);
+        self.versions.committed(&effects.changes);
+        self.live.saw(self.versions.run);
+        self.log.tell_stored(draft);
+        self.tell_others(effects);
+        let run = self.machine.run();
+        if effects.run_changed {
+            measures::run_over(&run.status, self.shared.clock.now().0.saturating_sub(run.created_at.0));
+        }
+    }
+
     /// What to commit. Either way the batch fails if the run is not as this execution saw it last.
-    fn batch(&self, effects: &Effects) -> Batch {
+    fn batch(&self, effects: &Effects, draft: &Draft) -> Batch {
         let run = self.machine.run();
         let batch = if effects.run_changed {
             let put = record::put_run(run, self.machine.state(), self.shared.due_at(run));
@@ -246,13 +294,22 @@ impl Execution {
                 Some(place) => line::leave(batch, &run.thread_id, &place),
                 None => batch,
             };
+            let batch = match run.status == self.stored_status {
+                true => batch,
+                false => self.shared.announce(batch, self.scope.organization(), run),
+            };
             self.count(effects, batch)
         } else {
-            // A step that begins can begin again; only what moves the run has to outlive the power.
+            // A step that begins can begin again. What moves the run or is told to be over has to outlive the power, and
+            // so have numbers: else they would be given to other events.
+            let over = effects.changes.iter().any(Change::is_over);
+            let lasts = over || effects.changes.is_empty() || self.log.runs_ahead(draft);
+            let durability = if lasts { Durability::Synced } else { Durability::Written };
             let unchanged = Batch::new().require_version(Kind::Run, run.id.as_str(), self.versions.run);
-            unchanged.durability(Durability::Written)
+            unchanged.durability(durability)
         };
-        self.versions.put(&self.machine, &effects.changes, batch)
+        let batch = self.versions.put(&self.machine, &effects.changes, batch);
+        self.log.store(batch, &run.id, draft)
     }
 
     /// Reads the run again after somebody changed it; gives an input if that stops the run.
@@ -266,6 +323,9 @@ impl Execution {
         }
         self.versions.run = document.version;
         self.live.saw(document.version);
+        self.stored_status = stored.status.clone();
+        // A try to leave the line may have been stored though it seemed to fail.
+        self.waiting = document.decode_state::<RunState>()?.and_then(|state| state.waiting);
         // A change may have kept the worker from renewing; many in a row must not let the lease run out.
         self.shared.store.renew(&[self.live.lease(&id)], self.shared.lease_end()).await?;
         let run = self.machine.run_mut();

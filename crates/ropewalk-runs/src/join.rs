@@ -10,9 +10,12 @@ use tokio::time::Instant;
 
 use crate::{
     BusyPolicy, Engine, NewRun, RunError, Started,
+    engine::Launch,
+    event_log::EventLog,
     history::MessageState,
     line::{self, Place, Rank},
     machine::{Effects, Input, Machine, RunState, ServerCalls},
+    measures,
     record::{self, Versions},
 };
 
@@ -125,13 +128,19 @@ impl Engine {
         new: NewRun,
         wait: Option<(Rank, Vec<RunId>)>,
     ) -> Result<Started, RunError> {
-        let NewRun { run, thread, messages, stream, include, key, key_budget, also, .. } = new;
+        let NewRun { run, thread, messages, stream, include, key, key_budget, traceparent, also, .. } = new;
         let (rank, behind) = wait.unzip();
         let thread_id = run.thread_id.clone();
         let place = rank.map(|rank| Place { rank, run: run.id.clone() });
         let overtakes = behind.clone().filter(|_| rank == Some(Rank::First)).unwrap_or_default();
-        let state = RunState { key, key_budget, waiting: rank, overtakes, ..RunState::default() };
+        let state =
+            RunState { key, key_budget, traceparent, waiting: rank, overtakes, ..RunState::default() };
         let mut machine = Machine::restore(run, Vec::new(), ServerCalls::new(), None, state);
+        let permit = if stream && place.is_none() { self.shared.admission.try_enter() } else { None };
+        if permit.is_none() && self.shared.admission.is_full(scope.organization()) {
+            measures::rejected();
+            return Err(RunError::Overloaded);
+        }
         let mut effects = Effects::default();
         let mut batch = match &thread {
             None => Batch::new().require(Kind::Thread, thread_id.as_str()),
@@ -142,7 +151,7 @@ impl Engine {
         };
         batch.operations.extend(also.operations);
         machine.handle(Input::Created, &self.shared.context(), &mut effects);
-        if stream && place.is_none() {
+        if permit.is_some() {
             machine.handle(Input::Claimed, &self.shared.context(), &mut effects);
         }
         let state = behind.map(|behind| record::wire(&MessageState { behind }));
@@ -159,8 +168,16 @@ impl Engine {
             None if thread.is_none() => line::require_empty(batch, &thread_id),
             None => batch,
         };
+        let run = machine.run().id.clone();
+        let log = EventLog::new(0, 0, &include);
+        let tail = if stream { log.read(0) } else { None };
+        let draft = log.draft(&effects.events);
+        let batch = self.shared.announce(log.store(batch, &run, &draft), scope.organization(), machine.run());
         self.commit_on(scope, &thread_id, batch).await?;
-        Ok(self.begin(scope, machine, Versions::new(1), 1, effects, stream.then_some(include)))
+        log.tell_stored(&draft);
+        self.shared.announced();
+        let (scope, versions, next) = (scope.clone(), Versions::new(1), effects.next);
+        Ok(self.begin(Launch { scope, machine, versions, fence: 1, first: None, next, log, tail, permit }))
     }
 
     /// Commits what needs the thread, and says in the words of runs why it cannot be.

@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
 #[cfg(feature = "engine")]
+mod admission;
+#[cfg(feature = "engine")]
 mod afford;
 #[cfg(feature = "engine")]
 mod budget;
 #[cfg(feature = "engine")]
 mod busy;
+#[cfg(feature = "engine")]
+mod call_watch;
 #[cfg(feature = "engine")]
 mod citation;
 #[cfg(feature = "engine")]
@@ -15,9 +19,9 @@ mod engine;
 #[cfg(feature = "engine")]
 mod error;
 #[cfg(feature = "engine")]
-mod execution;
+mod event_log;
 #[cfg(feature = "engine")]
-mod feed;
+mod execution;
 #[cfg(feature = "engine")]
 mod history;
 #[cfg(feature = "engine")]
@@ -25,15 +29,21 @@ mod images;
 #[cfg(feature = "engine")]
 mod join;
 #[cfg(feature = "engine")]
+mod journal;
+#[cfg(feature = "engine")]
 mod line;
 #[cfg(feature = "engine")]
 mod live;
 #[cfg(feature = "engine")]
 mod machine;
 #[cfg(feature = "engine")]
+mod measures;
+#[cfg(feature = "engine")]
 mod meter;
 #[cfg(feature = "engine")]
 mod model_call;
+#[cfg(feature = "engine")]
+mod outbox;
 #[cfg(feature = "engine")]
 mod prompt;
 #[cfg(feature = "engine")]
@@ -41,11 +51,17 @@ pub mod record;
 #[cfg(feature = "engine")]
 mod run_stream;
 #[cfg(feature = "engine")]
+mod seat;
+#[cfg(feature = "engine")]
 mod server_tool;
 #[cfg(feature = "engine")]
 mod tool_calls;
 #[cfg(feature = "driver")]
 mod tool_driver;
+#[cfg(feature = "engine")]
+mod trace;
+#[cfg(feature = "engine")]
+mod trace_parent;
 #[cfg(feature = "engine")]
 mod waiting;
 #[cfg(feature = "engine")]
@@ -66,7 +82,11 @@ pub use machine::{
     Change, Context, Effects, Failure, Input, Machine, Next, RunState, ServerCall, ServerCalls,
 };
 #[cfg(feature = "engine")]
+pub use measures::describe_metrics;
+#[cfg(feature = "engine")]
 pub use meter::Meter;
+#[cfg(feature = "engine")]
+pub use outbox::Outbox;
 #[cfg(feature = "engine")]
 pub use ropewalk_store::{Clock, SystemClock};
 #[cfg(feature = "engine")]
@@ -77,3 +97,5 @@ pub use server_tool::{BuiltInTool, ServerTool, ToolAnswer, ToolCallContext, Tool
 pub use tool_driver::MockRunApi;
 #[cfg(feature = "driver")]
 pub use tool_driver::{RunApi, ToolDriver};
+#[cfg(feature = "engine")]
+pub use trace_parent::{NoTraceParent, TraceParent};

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
@@ -11,13 +11,14 @@ use ropewalk_store::{Kind, Lease, Organization};
 use ropewalk_types::RunId;
 use tokio::sync::Notify;
 
-use crate::run_stream::Seat;
+use crate::{event_log::EventLog, measures, seat::Seat};
 
 /// A run that this process drives right now.
 #[derive(Debug)]
 pub(crate) struct Live {
     /// Somebody changed the run in the store: look at it.
     pub(crate) poke: Notify,
+    log: Arc<EventLog>,
     organization: Organization,
     fence: u64,
     version: AtomicU64,
@@ -25,9 +26,10 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    pub(crate) fn new(organization: Organization, fence: u64, version: u64) -> Arc<Self> {
+    pub(crate) fn new(organization: Organization, fence: u64, version: u64, log: Arc<EventLog>) -> Arc<Self> {
         Arc::new(Self {
             poke: Notify::new(),
+            log,
             organization,
             fence,
             version: AtomicU64::new(version),
@@ -65,11 +67,15 @@ impl Live {
 
 /// All runs that this process drives right now.
 #[derive(Debug, Default)]
-pub(crate) struct LiveRuns(Mutex<HashMap<RunId, Arc<Live>>>);
+pub(crate) struct LiveRuns(Mutex<BTreeMap<RunId, Arc<Live>>>);
 
 impl LiveRuns {
     pub(crate) fn insert(&self, run: RunId, live: Arc<Live>) {
-        self.0.lock().insert(run, live);
+        match self.0.lock().insert(run, live) {
+            None => measures::active(1),
+            // It was taken over in its own process: nobody renews its lease any more, so nothing else would tell it.
+            Some(lost) => lost.poke.notify_one(),
+        }
     }
 
     /// Forgets `live`, but not a later execution of the same run.
@@ -77,6 +83,7 @@ impl LiveRuns {
         let mut runs = self.0.lock();
         if runs.get(run).is_some_and(|current| Arc::ptr_eq(current, live)) {
             runs.remove(run);
+            measures::active(-1);
         }
     }
 
@@ -84,6 +91,11 @@ impl LiveRuns {
     pub(crate) fn poke(&self, run: &RunId) -> bool {
         let runs = self.0.lock();
         runs.get(run).inspect(|live| live.poke.notify_one()).is_some()
+    }
+
+    /// What is told of `run`, if it is driven here.
+    pub(crate) fn log(&self, run: &RunId) -> Option<Arc<EventLog>> {
+        self.0.lock().get(run).map(|live| live.log.clone())
     }
 
     pub(crate) fn all(&self) -> Vec<(RunId, Arc<Live>)> {

@@ -12,7 +12,7 @@ mod tests;
 mod turn;
 
 pub use effects::{Change, Context, Effects, Next};
-use ropewalk_events::Event;
+use ropewalk_events::{Event, Snapshot};
 use ropewalk_model::{FinishReason, ModelEvent};
 use ropewalk_types::{
     Budget, LastError, LastErrorCode, Message, MessageStatus, RequiredAction, Run, RunId,
@@ -24,7 +24,7 @@ pub use server_calls::{ServerCall, ServerCalls};
 use turn::Turn;
 
 use self::ending::Ending;
-use crate::{RunError, citation::Annotator, line::Rank, server_tool::ToolAnswer};
+use crate::{RunError, TraceParent, citation::Annotator, line::Rank, server_tool::ToolAnswer};
 
 /// What happens to a run.
 #[derive(Debug, Clone)]
@@ -102,6 +102,11 @@ pub struct RunState {
     pub model_calls: u64,
     /// How long they took in all, in milliseconds.
     pub model_ms: u64,
+    /// The trace that it was asked for in.
+    pub traceparent: Option<TraceParent>,
+    /// The run was taken up, and neither waits for outputs nor is over: whoever drives it may have told of deltas that
+    /// are not stored.
+    pub(crate) driven: bool,
     /// Where the run joined the line of its thread, while it stands in it.
     pub(crate) waiting: Option<Rank>,
     /// Those that it asks to stop while it waits.
@@ -165,6 +170,22 @@ impl Machine {
     /// What the run remembers besides its objects.
     pub fn state(&self) -> &RunState {
         &self.state
+    }
+
+    /// Takes over what was told of the unfinished step and message, so that they are closed with it.
+    pub(crate) fn recall(&mut self, told: &Snapshot) {
+        let message = self.message.as_mut().filter(|message| message.status == MessageStatus::InProgress);
+        if let Some(message) = message
+            && let Some(told) = told.message(&message.id)
+        {
+            message.content.clone_from(&told.content);
+        }
+        let step = self.steps.last_mut().filter(|step| step.status == RunStepStatus::InProgress);
+        if let Some(step) = step
+            && let Some(told) = told.step(&step.id)
+        {
+            step.step_details.clone_from(&told.step_details);
+        }
     }
 
     /// What the run remembers, for whoever drives it.
@@ -290,6 +311,7 @@ impl Machine {
         }
         self.run.status = RunStatus::InProgress;
         self.run.started_at = Some(context.now);
+        self.state.driven = true;
         effects.run_changed = true;
         effects.events.push(Event::of_run(self.run.clone()));
         self.say_late_text(context, effects);
@@ -360,6 +382,7 @@ impl Machine {
             effects.changes.push(Change::Step(step));
         }
         self.run.status = RunStatus::RequiresAction;
+        self.state.driven = false;
         self.run.required_action = Some(RequiredAction::submit_tool_outputs(calls));
         effects.run_changed = true;
         effects.events.push(Event::of_run(self.run.clone()));

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use ropewalk_store::{Batch, Document, Expect, Kind, ListRequest, Put, Scope, StoreError};
 use ropewalk_types::{
-    Assistant, Message, MessageStatus, Order, Run, RunId, RunStep, RunStepInclude, StepDetails, Thread,
-    ThreadId,
+    Assistant, Message, MessageStatus, Order, Run, RunId, RunStatus, RunStep, RunStepInclude, StepDetails,
+    Thread, ThreadId,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -106,7 +106,9 @@ pub(crate) fn put_run(run: &Run, state: &RunState, due_at: Option<i64>) -> Put {
         .tag(run.assistant_id.as_str())
         .state(wire(state));
     let put = match due_at {
-        Some(due_at) => put.due_at(due_at),
+        // That is its deadline.
+        Some(due_at) if run.status == RunStatus::RequiresAction => put.due_at(due_at),
+        Some(due_at) => put.lease_until(due_at),
         None => put,
     };
     let locks = !run.status.is_terminal() && state.waiting.is_none();

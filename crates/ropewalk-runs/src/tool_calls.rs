@@ -1,14 +1,17 @@
 //! How the tools of the server answer the calls of a turn.
 
-use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc};
+use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Instant};
 
 use futures_util::{FutureExt, StreamExt, stream};
+use tracing::Instrument;
 
 use crate::{
     RunError,
     execution::Execution,
     machine::{Failure, Input, Next, ServerCall},
+    measures,
     server_tool::{ServerTool, ToolAnswer, ToolCallContext, ToolError},
+    trace,
 };
 
 /// Calls of one turn that are answered at the same time.
@@ -39,7 +42,18 @@ impl Execution {
 async fn input_of(tool: Option<Arc<dyn ServerTool>>, missing: Failure, context: ToolCallContext) -> Input {
     let Some(tool) = tool else { return Input::ToolFailed(missing) };
     let (run, call, name) = (context.run.clone(), context.id.clone(), tool.tool().name());
-    let answer = AssertUnwindSafe(tool.call(context)).catch_unwind().await;
+    let (span, begun) = (trace::execute_tool(tool.tool(), &context), Instant::now());
+    let answer = AssertUnwindSafe(tool.call(context)).catch_unwind().instrument(span.clone()).await;
+    let outcome = match &answer {
+        Ok(Ok(_)) => "ok",
+        Ok(Err(ToolError::Run(_))) => "run_failed",
+        Ok(Err(_)) => "failed",
+        Err(_) => "panicked",
+    };
+    measures::tool_called(name, outcome, begun.elapsed());
+    if outcome != "ok" {
+        trace::failed(&span, outcome);
+    }
     let answer = match answer {
         Ok(Ok(answer)) => answer,
         Ok(Err(ToolError::Run(failure))) => return Input::ToolFailed(failure),

@@ -44,6 +44,10 @@ impl Execution {
             self.waiting = None;
         }
         let run = self.machine.run();
+        if self.stored_status != run.status {
+            self.stored_status = run.status.clone();
+            self.shared.announced();
+        }
         self.shared.watchers.tell(&run.id);
         if run.status.is_terminal() {
             self.shared.lines.call(self.scope.organization(), &run.thread_id);
@@ -78,6 +82,33 @@ impl Execution {
                         cancel_tries = if self.cancel_overtaken().await { 0 } else { cancel_tries - 1 };
                     }
                 }
+            }
+        }
+    }
+
+    /// Waits until the run may work, or is over before that; gives what to hand to the machine.
+    pub(crate) async fn enter_work(&mut self, input: Input) -> Result<Input, RunError> {
+        let works = matches!(self.machine.run().status, RunStatus::Queued | RunStatus::InProgress);
+        if !works || self.permit.is_some() {
+            return Ok(input);
+        }
+        let (live, shared) = (self.live.clone(), self.shared.clone());
+        let mut waiting = shared.admission.wait(self.scope.organization(), &self.machine.run().id);
+        let deadline = self.deadline();
+        loop {
+            tokio::select! {
+                biased;
+                permit = waiting.permit() => {
+                    self.permit = Some(permit.ok_or(RunError::Lost)?);
+                    return Ok(input);
+                }
+                () = live.poke.notified() => {
+                    if let Some(input) = self.look_again().await? {
+                        return Ok(input);
+                    }
+                }
+                () = sleep_until(deadline) => return Ok(Input::DeadlinePassed),
+                () = shared.stopping.cancelled() => return Err(RunError::Lost),
             }
         }
     }

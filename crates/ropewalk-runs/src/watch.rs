@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use ropewalk_store::{Document, Scope};
 use ropewalk_types::{RunId, ThreadId};
 use tokio::{
-    sync::Notify,
+    sync::{Notify, futures::Notified},
     time::{Instant, timeout_at},
 };
 
@@ -37,7 +37,7 @@ impl Engine {
         let deadline = Instant::now() + patience;
         loop {
             // Told of from here on: a change behind the look below is not missed.
-            let told = watch.bell.notified();
+            let told = watch.told();
             let (now, document) = self.load(scope, thread, run).await?;
             if now.status != begun.status || Instant::now() >= deadline {
                 return Ok((document, true));
@@ -88,7 +88,8 @@ impl Watchers {
         }
     }
 
-    fn watch(self: &Arc<Self>, run: &RunId) -> Option<Watch> {
+    /// Waits for `run`; `None` if too many wait already.
+    pub(crate) fn watch(self: &Arc<Self>, run: &RunId) -> Option<Watch> {
         let mut watched = self.0.lock();
         if watched.all >= MOST {
             return None;
@@ -101,10 +102,17 @@ impl Watchers {
 }
 
 /// One who waits.
-struct Watch {
+pub(crate) struct Watch {
     watchers: Arc<Watchers>,
     run: RunId,
     bell: Arc<Notify>,
+}
+
+impl Watch {
+    /// Done once the run was changed after this call.
+    pub(crate) fn told(&self) -> Notified<'_> {
+        self.bell.notified()
+    }
 }
 
 impl Drop for Watch {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ropewalk_store::{Claim, Kind};
+use ropewalk_store::{Batch, Claim, Expect, Kind, StoreError};
 use ropewalk_types::{Run, RunStatus};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Engine, RunError,
     engine::Launch,
+    event_log::EventLog,
+    journal::{self, MOST_UNSTORED},
     machine::{Input, Next},
-    record,
+    measures, record,
 };
 
 /// How often the worker looks for due runs.
@@ -29,8 +31,10 @@ impl Engine {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut renewed_at = Instant::now();
+        let mut is_failing = false;
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 () = self.shared.due.notified() => {}
                 _ = tick.tick() => {}
@@ -38,42 +42,48 @@ impl Engine {
             for (_, live) in self.shared.live.all() {
                 live.seat().inspect(|seat| seat.relieve(PATIENCE));
             }
+            let mut done = Ok(());
+            measures::queue_age(self.shared.admission.oldest());
             if renewed_at.elapsed() >= self.shared.options.lease / 4 {
-                renewed_at = Instant::now();
-                self.renew_leases().await;
+                done = self.renew_leases().await;
+                if done.is_ok() {
+                    renewed_at = Instant::now();
+                }
             }
-            self.take_over_due_runs().await;
+            // Not before its own leases are renewed: what is due after a time without room on the disk may be its own.
+            if done.is_ok() {
+                done = self.take_over_due_runs().await;
+            }
+            match (done, is_failing) {
+                (Err(error), false) => {
+                    is_failing = true;
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "no lease can be taken or renewed; tried on without a word");
+                }
+                (Ok(()), true) => {
+                    is_failing = false;
+                    tracing::info!("leases can be taken and renewed again");
+                }
+                _ => {}
+            }
         }
     }
 
-    async fn renew_leases(&self) {
+    async fn renew_leases(&self) -> Result<(), StoreError> {
         let (lives, leases): (Vec<_>, Vec<_>) = self.shared.live.leases().into_iter().unzip();
-        if leases.is_empty() {
-            return;
+        if !leases.is_empty() {
+            let held = self.shared.store.renew(&leases, self.shared.lease_end()).await?;
+            // Whoever lost a lease, or has a change to look at, finds out which from the store.
+            let changed = lives.iter().zip(held).filter(|(_, held)| !held);
+            changed.for_each(|(live, _)| live.poke.notify_one());
         }
-        match self.shared.store.renew(&leases, self.shared.lease_end()).await {
-            Ok(held) => {
-                // Whoever lost a lease, or has a change to look at, finds out which from the store.
-                let changed = lives.iter().zip(held).filter(|(_, held)| !held);
-                changed.for_each(|(live, _)| live.poke.notify_one());
-            }
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "leases were not renewed");
-            }
-        }
+        Ok(())
     }
 
-    async fn take_over_due_runs(&self) {
+    async fn take_over_due_runs(&self) -> Result<(), StoreError> {
         loop {
             let now = self.shared.clock.now_ms();
-            let claims = match self.shared.store.claim(Kind::Run, now, self.shared.lease_end(), CLAIMS).await
-            {
-                Ok(claims) => claims,
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "no run could be claimed");
-                    return;
-                }
-            };
+            let claims = self.shared.store.claim(Kind::Run, now, self.shared.lease_end(), CLAIMS).await?;
             let last = claims.len() < CLAIMS;
             for claim in claims {
                 let run = claim.document.id.clone();
@@ -82,7 +92,7 @@ impl Engine {
                 }
             }
             if last {
-                return;
+                return Ok(());
             }
         }
     }
@@ -97,7 +107,20 @@ impl Engine {
             _ => Input::Recovered,
         };
         tracing::info!(run = %run.id, status = %run.status, late, "run taken over");
-        let (machine, versions) = record::restore(&scope, &document).await?;
+        measures::taken_over(&input, &run.status);
+        let (mut machine, versions) = record::restore(&scope, &document).await?;
+        if run.status == RunStatus::RequiresAction && !late {
+            // Whoever had come to end it is gone, and the clock was set back since: it waits on.
+            let put = record::put_run(&run, machine.state(), self.shared.due_at(&run));
+            let as_claimed = put.expect(Expect::Version(document.version));
+            return Ok(scope.commit(Batch::new().put(as_claimed)).await?);
+        }
+        if machine.state().driven && !machine.state().answering {
+            machine.recall(&journal::sum(&scope, &run.id).await?);
+        }
+        let stored = journal::last(&scope, &run.id).await?;
+        // Numbers of deltas that were told and never stored are not given to other events.
+        let told = if machine.state().driven { stored + MOST_UNSTORED } else { stored };
         self.launch(Launch {
             scope,
             machine,
@@ -105,8 +128,9 @@ impl Engine {
             fence: document.fence,
             first: Some(input),
             next: Next::Continue,
-            stream: None,
-            include: Vec::new(),
+            log: EventLog::new(stored, told, &[]),
+            tail: None,
+            permit: None,
         });
         Ok(())
     }

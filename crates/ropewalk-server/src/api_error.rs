@@ -152,6 +152,10 @@ impl From<RunError> for ApiError {
             RunError::LineFull(thread) => {
                 Self::bad_request(format!("Thread {thread} already has 100 runs that wait for it."))
             }
+            RunError::Overloaded => {
+                let message = "The engine is currently overloaded: too many runs wait to be started. Try again shortly.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorObject::server(message))
+            }
             RunError::NotWaiting { status } => {
                 Self::bad_request(format!("Runs in status \"{status}\" do not accept tool outputs."))
             }

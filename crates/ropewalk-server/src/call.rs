@@ -56,7 +56,12 @@ impl<E: Endpoint, B> Call<E, B> {
 
     /// Room for an event stream, if one is wanted: to be taken before anything is begun that would feed it.
     pub(crate) fn stream_slot(&self, wanted: bool) -> Result<Option<StreamSlot>, ApiError> {
-        wanted.then(|| self.runtime.streams().open(&self.caller.organization)).transpose()
+        wanted.then(|| self.open_stream()).transpose()
+    }
+
+    /// Room for an event stream.
+    pub(crate) fn open_stream(&self) -> Result<StreamSlot, ApiError> {
+        self.runtime.streams().open(&self.caller.organization)
     }
 }
 
@@ -149,7 +154,7 @@ async fn read_head<E: Endpoint>(
     if E::INFO.beta && azure.is_none() {
         require_beta(&parts.headers)?;
     }
-    let preferences = Preferences::read(&parts.headers)?;
+    let preferences = Preferences::read(&parts.headers, E::INFO.events)?;
     let params = RawPathParams::from_request_parts(&mut parts, &())
         .await
         .map_err(|_| ApiError::bad_request("The path is not valid UTF-8."))?;

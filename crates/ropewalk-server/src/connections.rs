@@ -36,11 +36,17 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn new(runtime: &Runtime, stopping: CancellationToken) -> Self {
+    /// Those of `runtime`.
+    pub(crate) fn of(runtime: &Runtime, stopping: CancellationToken) -> Self {
         let bounds = runtime.options().bounds.clone();
+        Self::new(router(runtime.clone()), no_room(runtime.clone()), bounds, stopping)
+    }
+
+    /// Answers by `app`, or where there is no room by `full`.
+    pub(crate) fn new(app: Router, full: Router, bounds: Bounds, stopping: CancellationToken) -> Self {
         Self {
-            app: router(runtime.clone()),
-            full: no_room(runtime.clone()),
+            app,
+            full,
             room: Arc::new(Semaphore::new(bounds.connections.min(Semaphore::MAX_PERMITS))),
             room_to_refuse: Arc::new(Semaphore::new(TURNED_AWAY)),
             bounds,

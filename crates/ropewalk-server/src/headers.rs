@@ -11,7 +11,7 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::{Instrument, field};
 
-use crate::runtime::Runtime;
+use crate::{measures, runtime::Runtime};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
@@ -43,6 +43,7 @@ pub(crate) async fn stamp(State(runtime): State<Runtime>, request: Request, next
         }
     };
     let mut response = answer.instrument(span.clone()).await;
+    measures::answered(&mut response, begun.elapsed());
     let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::debug!(status = response.status().as_u16(), milliseconds, "answered"));
     let headers = response.headers_mut();

@@ -1,20 +1,13 @@
-use std::{
-    marker::PhantomData,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{marker::PhantomData, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use futures_core::Stream;
 use http::{HeaderName, HeaderValue, header};
-use http_body::Frame;
 use ropewalk_runs::RunStream;
 use ropewalk_store::{BlobReader, Document};
 use ropewalk_types::Endpoint;
 
-use crate::streams::StreamSlot;
+use crate::{event_body::EventBody, streams::StreamSlot};
 
 /// How long a client should wait before it looks at an unfinished run again.
 const POLL_AFTER: (HeaderName, HeaderValue) =
@@ -37,7 +30,7 @@ pub(crate) struct Reply<E> {
 
 enum Content {
     Json(Bytes),
-    Events(RunStream, StreamSlot),
+    Events(EventBody<RunStream>),
     File(BlobReader),
     Passed(Option<HeaderValue>, Body),
 }
@@ -57,8 +50,9 @@ impl<E: Endpoint> Reply<E> {
         Self::of(Content::Json(json))
     }
 
-    pub(crate) fn events(stream: RunStream, slot: StreamSlot) -> Self {
-        Self::of(Content::Events(stream, slot))
+    /// What happens in a run, as it happens. Where nothing does for `keep_alive`, a comment says so.
+    pub(crate) fn events(stream: RunStream, slot: StreamSlot, keep_alive: Duration) -> Self {
+        Self::of(Content::Events(EventBody::new(stream, slot, keep_alive)))
     }
 
     /// What another server answered, as it comes; it says itself what it is.
@@ -90,8 +84,8 @@ impl<E: Endpoint> Reply<E> {
     pub(crate) fn into_response(self) -> Response {
         let (mut response, content_type) = match self.content {
             Content::Json(json) => (Response::new(Body::from(json)), JSON),
-            Content::Events(stream, slot) => {
-                let mut response = Response::new(Body::new(EventBody { stream, _slot: slot }));
+            Content::Events(body) => {
+                let mut response = Response::new(Body::new(body));
                 response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
                 (response, EVENTS)
             }
@@ -118,23 +112,5 @@ impl<E: Endpoint> Reply<E> {
             response.headers_mut().insert(PREFERENCE_APPLIED, value);
         }
         response
-    }
-}
-
-/// A run's events as a body, and the room that they take. Polling it drives the run.
-struct EventBody {
-    stream: RunStream,
-    _slot: StreamSlot,
-}
-
-impl http_body::Body for EventBody {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.stream).poll_next(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 }

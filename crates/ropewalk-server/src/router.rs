@@ -1,7 +1,7 @@
 use axum::{
     Router,
     extract::Request,
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -19,10 +19,13 @@ use crate::{
         uploads, vector_store_file_batches, vector_store_files, vector_stores,
     },
     headers::stamp,
+    measures,
+    metrics_page::MetricsPage,
     runtime::Runtime,
 };
 
-/// All routes of the API, below `/v1` and in the Azure form below `/openai`, `/healthz` and `/openapi.json`.
+/// All routes of the API, below `/v1` and in the Azure form below `/openai`, `/healthz` and `/openapi.json`;
+/// `/metrics`, if [`RuntimeOptions::metrics`](crate::RuntimeOptions::metrics) says so.
 ///
 /// Mount it in an axum app of your own, or hand it to [`serve`](crate::serve).
 pub fn router(runtime: Runtime) -> Router {
@@ -50,6 +53,7 @@ pub fn router(runtime: Runtime) -> Router {
     let routes = route::<endpoint::ModifyRun, _, _>(routes, runs::modify);
     let routes = route::<endpoint::CancelRun, _, _>(routes, runs::cancel);
     let routes = route::<endpoint::SubmitToolOutputs, _, _>(routes, runs::submit_tool_outputs);
+    let routes = route::<endpoint::StreamRunEvents, _, _>(routes, runs::events);
     let routes = route::<endpoint::ListRunSteps, _, _>(routes, run_steps::list);
     let routes = route::<endpoint::GetRunStep, _, _>(routes, run_steps::get);
     let routes = route::<endpoint::ListFiles, _, _>(routes, files::list);
@@ -91,8 +95,10 @@ pub fn router(runtime: Runtime) -> Router {
     let routes = route::<endpoint::ListChatCompletionMessages, _, _>(routes, chat_completions::messages);
     let routes = routes
         .route_layer(from_fn_with_state(runtime.clone(), admit))
+        .route_layer(from_fn(measures::name))
         .route("/healthz", get(|| async { "ok" }))
         .route("/openapi.json", get(openapi))
+        .merge(runtime.options().metrics.as_ref().map(MetricsPage::route).unwrap_or_default())
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .with_state(runtime.clone());

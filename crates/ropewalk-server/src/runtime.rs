@@ -5,14 +5,16 @@ use ropewalk_model::Model;
 use ropewalk_runs::{BusyPolicy, Clock, Engine, EngineOptions, SystemClock};
 use ropewalk_store::{Blobs, Store, StoreError, TimeOrderedIds};
 use ropewalk_types::{Id, IdSource, UnixSeconds};
+use ropewalk_webhooks::{WebhookOptions, Webhooks};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ApiKeys, Bounds, KeyId, Keys, RateLimits,
+    ApiKeys, Bounds, KeyId, Keys, MetricsPage, RateLimits,
     caller::{Access, Caller},
     file_search::{FileSearch, Images},
     rate::{RateMeter, Rates},
     streams::Streams,
+    webhooks::RunWebhooks,
 };
 
 /// Settings of a runtime.
@@ -23,18 +25,25 @@ pub struct RuntimeOptions {
     pub run_expiry: Duration,
     /// What happens to a run or a message for a busy thread, unless its request says; it is refused.
     pub busy: BusyPolicy,
+    /// How long an event stream may be silent before a comment in it says that it is alive; up to twice as long at
+    /// times. 15 s.
+    pub keep_alive: Duration,
     /// Most bytes of a JSON body; 32 MiB.
     pub max_body_bytes: usize,
     /// Settings of the engine.
     pub engine: EngineOptions,
     /// Settings of files and vector stores.
     pub library: LibraryOptions,
+    /// Settings of webhooks.
+    pub webhooks: WebhookOptions,
     /// Who may call, besides whoever has a key in the store.
     pub keys: Keys,
     /// What an organisation may use each minute.
     pub rate_limits: RateLimits,
     /// How much a client may ask of the server's memory.
     pub bounds: Bounds,
+    /// What the router serves at `/metrics`, to whoever asks and without a key; it serves nothing there.
+    pub metrics: Option<MetricsPage>,
 }
 
 impl Default for RuntimeOptions {
@@ -42,12 +51,15 @@ impl Default for RuntimeOptions {
         Self {
             run_expiry: Duration::from_secs(600),
             busy: BusyPolicy::Reject,
+            keep_alive: Duration::from_secs(15),
             max_body_bytes: 32 * 1024 * 1024,
             engine: EngineOptions::default(),
             library: LibraryOptions::default(),
+            webhooks: WebhookOptions::default(),
             keys: Keys::any(),
             rate_limits: RateLimits::default(),
             bounds: Bounds::default(),
+            metrics: None,
         }
     }
 }
@@ -62,6 +74,7 @@ struct Inner {
     model: Arc<dyn Model>,
     engine: Engine,
     library: Library,
+    webhooks: Webhooks,
     options: RuntimeOptions,
     clock: Arc<dyn Clock>,
     ids: Arc<Ids>,
@@ -100,7 +113,9 @@ impl Runtime {
         let searcher = Arc::new(StoreEngine::new(store.clone()));
         let library = options.library.clone();
         let library = Library::new(store.clone(), blobs, searcher, clock.clone(), ids.clone(), library);
+        let webhooks = Webhooks::new(store.clone(), clock.clone(), ids.clone(), options.webhooks.clone());
         let engine = engine
+            .with_outbox(Arc::new(RunWebhooks(webhooks.clone())))
             .with_meter(meter.clone())
             .with_tools(vec![Arc::new(FileSearch(library.clone()))])
             .with_files(Arc::new(Images(library.clone())));
@@ -110,6 +125,7 @@ impl Runtime {
             streams: Streams::new(&options.bounds),
             store,
             library,
+            webhooks,
             model,
             engine,
             options,
@@ -119,12 +135,28 @@ impl Runtime {
     }
 
     /// Does the work that no request brings, until `stop`: takes over runs whose process died, ends what has
-    /// expired, takes files into vector stores. Spawn it once beside the router.
+    /// expired, takes files into vector stores, tells webhooks. Spawn it once beside the router.
     pub async fn work(&self, stop: CancellationToken) {
-        tokio::join!(self.0.engine.work(stop.clone()), self.0.library.work(stop));
+        self.prepare().await;
+        let Inner { engine, library, webhooks, .. } = &*self.0;
+        tokio::join!(engine.work(stop.clone()), library.work(stop.clone()), webhooks.work(stop));
     }
 
-    /// Waits until no run is being driven any more.
+    /// Learns which webhooks there are, so that they are told of every run that begins later. [`work`](Self::work) and
+    /// [`serve`](crate::serve) do it first.
+    pub async fn prepare(&self) {
+        if let Err(error) = self.0.webhooks.refresh().await {
+            // The worker tries again every second.
+            tracing::error!(error = &error as &dyn std::error::Error, "webhooks could not be read");
+        }
+    }
+
+    /// Begins no more work, and ends the streams of runs that nobody drives here.
+    pub fn stop(&self) {
+        self.0.engine.stop();
+    }
+
+    /// [Stops](Self::stop), and waits until no run is being driven any more.
     pub async fn idle(&self) {
         self.0.engine.idle().await;
     }

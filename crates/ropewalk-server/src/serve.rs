@@ -19,18 +19,20 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
     grace: Duration,
 ) -> std::io::Result<()> {
+    runtime.prepare().await;
     let stopping = CancellationToken::new();
     let worker = CancellationToken::new();
     let work = tokio::spawn({
         let (runtime, worker) = (runtime.clone(), worker.clone());
         async move { runtime.work(worker).await }
     });
-    let connections = Connections::new(&runtime, stopping.clone());
+    let connections = Connections::of(&runtime, stopping.clone());
     tokio::select! {
         () = connections.accept(&listener) => {}
         () = stop => stopping.cancel(),
     }
     drop(listener);
+    runtime.stop();
     let finish = async {
         connections.finish().await;
         runtime.idle().await;

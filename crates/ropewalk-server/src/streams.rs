@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use ropewalk_store::Organization;
 use ropewalk_types::ErrorObject;
 
-use crate::{api_error::ApiError, bounds::Bounds};
+use crate::{api_error::ApiError, bounds::Bounds, measures};
 
 /// When a client that found no room may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -55,6 +55,7 @@ impl Streams {
             return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, ErrorObject::server(message)));
         }
         open.all += 1;
+        measures::streams(1);
         open.of.insert(organization.clone(), of_one + 1);
         Ok(StreamSlot { streams: Arc::clone(self), organization: organization.clone() })
     }
@@ -69,6 +70,7 @@ pub(crate) struct StreamSlot {
 
 impl Drop for StreamSlot {
     fn drop(&mut self) {
+        measures::streams(-1);
         let mut open = self.streams.open.lock();
         open.all = open.all.saturating_sub(1);
         if let Some(of_one) = open.of.get_mut(&self.organization) {

@@ -54,6 +54,8 @@ pub struct Put {
     pub lock: Option<String>,
     /// Unix milliseconds when somebody must look at it again.
     pub due_at: Option<i64>,
+    /// Whether `due_at` is the end of a lease of whoever puts it, as after a claim.
+    pub leased: bool,
     /// Sets the fence; `None` keeps it, 0 in a new document.
     pub fence: Option<u64>,
     /// What must be stored before.
@@ -73,6 +75,7 @@ impl Put {
             state: None,
             lock: None,
             due_at: None,
+            leased: false,
             fence: None,
             expect: Expect::Any,
         }
@@ -110,6 +113,14 @@ impl Put {
     #[must_use]
     pub fn due_at(mut self, unix_ms: impl Into<Option<i64>>) -> Self {
         self.due_at = unix_ms.into();
+        self
+    }
+
+    /// Takes or renews a lease on it: claimable from this time on, in Unix milliseconds, or as soon as a store finds
+    /// that its owner is gone.
+    #[must_use]
+    pub fn lease_until(mut self, unix_ms: i64) -> Self {
+        (self.due_at, self.leased) = (Some(unix_ms), true);
         self
     }
 

@@ -90,6 +90,25 @@ pub enum StoreError {
         /// The folder.
         folder: PathBuf,
     },
+    /// The system does not let this process work on a file or folder that is needed. Give it the right to, or make the
+    /// disk writable; the cause says which.
+    #[error("`{}` cannot be read and written", path.display())]
+    Inaccessible {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: BoxError,
+    },
+    /// The file is not, or no longer, what a store wrote. Nothing was changed; put a sound copy in its place.
+    #[error("`{}` is damaged; nothing in it was changed, put a sound copy of it in its place", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: BoxError,
+    },
     /// A newer release wrote the data. Install that one or a later one.
     #[error("the data has schema {found}, this build knows schemas up to {known}")]
     TooNew {

@@ -34,6 +34,8 @@ kinds! {
     Run = "run",
     /// One recorded move of a run, its parent.
     RunStep = "run_step",
+    /// Events of a run, its parent, in the order of their numbers: compressed, not JSON.
+    RunEvents = "run_events",
     /// What is known of a file; its bytes are a blob.
     File = "file",
     /// A file that was deleted, and is not forgotten everywhere yet.
@@ -60,6 +62,10 @@ kinds! {
     ChatCompletionMessage = "chat_completion_message",
     /// What is known of a key: its hash, never the key.
     ApiKey = "api_key",
+    /// An address that is told of events.
+    Webhook = "webhook",
+    /// An event on its way to a webhook, its parent.
+    WebhookDelivery = "webhook_delivery",
 }
 
 impl Kind {
@@ -70,11 +76,14 @@ impl Kind {
             self,
             Self::Message
                 | Self::RunStep
+                | Self::RunEvents
                 | Self::FileUse
                 | Self::UploadPart
                 | Self::Chunk
                 | Self::ChatCompletionMessage
                 | Self::ApiKey
+                | Self::Webhook
+                | Self::WebhookDelivery
         )
     }
 }

@@ -12,6 +12,8 @@ mod filter;
 mod ids;
 mod kind;
 mod list;
+#[cfg(feature = "sqlite")]
+mod measures;
 mod memory;
 mod organization;
 mod scope;
@@ -26,13 +28,15 @@ pub use batch::{Batch, Durability, Expect, Operation, Put};
 pub use blobs::{BlobBackend, BlobInfo, BlobReader, BlobSink, BlobWriter, Blobs, FolderBlobs, MemoryBlobs};
 #[cfg(feature = "testing")]
 pub use blobs::{MockBlobBackend, MockBlobSink};
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, SteadyClock, SystemClock};
 pub use document::Document;
 pub use error::{BoxError, StoreError};
 pub use filter::ListFilter;
 pub use ids::TimeOrderedIds;
 pub use kind::Kind;
 pub use list::{DocumentPage, ListRequest};
+#[cfg(feature = "sqlite")]
+pub use measures::describe_metrics;
 pub use memory::MemoryBackend;
 pub use organization::Organization;
 pub use scope::Scope;

@@ -9,7 +9,7 @@ mod writer;
 use std::{
     collections::BTreeMap,
     fmt,
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
     path::Path,
     sync::Arc,
 };
@@ -19,7 +19,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{
     Backend, Batch, Document, DocumentPage, Durability, Kind, Lease, ListRequest, Organization, StoreError,
-    disk::{private_file, private_folder},
+    disk::{lasting_folder, open_error, private_file, sync_folder},
 };
 use failure::Failure;
 use list::Walk;
@@ -46,23 +46,29 @@ pub struct SqliteBackend {
 impl SqliteBackend {
     /// Opens `ropewalk.db` in this folder for a server; makes both where they are missing, for this user alone.
     ///
-    /// Blocks on the disk, and so does dropping it: it waits for the writes under way.
+    /// No other server has the folder then, so nobody who had a [lease](crate::Put::leased) is left: what they held is
+    /// due at once, whatever the time is. Blocks on the disk, and so does dropping it: it waits for the writes under
+    /// way.
     ///
     /// # Errors
     ///
-    /// [`StoreError::InUse`] if another process has the folder, [`StoreError::TooNew`] if a newer release wrote
-    /// the data, [`StoreError::Backend`] if the disk fails.
+    /// [`StoreError::InUse`] if another process has the folder, [`StoreError::Inaccessible`] if this one has no right
+    /// to it, [`StoreError::Damaged`] if the file is no database, [`StoreError::TooNew`] if a newer release wrote
+    /// the data, [`StoreError::NoSpace`] or [`StoreError::Backend`] if the disk fails.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        private_folder().create(folder).map_err(Failure::from)?;
+        lasting_folder(folder).map_err(|error| open_error("sqlite", folder, error))?;
         let lock = lock(folder)?;
         let path = folder.join(DATABASE);
-        private_file().create(true).open(&path).map_err(Failure::from)?;
+        require_database_of_log(&path)?;
+        let created = private_file().create(true).open(&path).and_then(|_| sync_folder(folder));
+        created.map_err(|error| open_error("sqlite", &path, error))?;
         let open = || {
             let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             schema::migrate(&mut connection)?;
+            write::release(&connection)?;
             Ok(Self { readers: Readers::open(&path)?.into(), writer: Writer::start(connection, Some(lock))? })
         };
-        open().map_err(|Failure(error)| error)
+        open().map_err(|failure: Failure| failure.at(&path))
     }
 
     /// Opens the `ropewalk.db` of this folder for an errand, whether a server works on it or not.
@@ -74,12 +80,14 @@ impl SqliteBackend {
     /// # Errors
     ///
     /// [`StoreError::NoDatabase`] if there is none, [`StoreError::InUse`] if its server is of an older release,
-    /// [`StoreError::TooNew`] if it is of a newer one, [`StoreError::Backend`] if the disk fails.
+    /// [`StoreError::TooNew`] if it is of a newer one, [`StoreError::Inaccessible`], [`StoreError::Damaged`],
+    /// [`StoreError::NoSpace`] or [`StoreError::Backend`] as with [`open`](Self::open).
     pub fn open_beside(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(DATABASE);
         if !path.is_file() {
             return Err(StoreError::NoDatabase { folder: folder.to_owned() });
         }
+        require_database_of_log(&path)?;
         let open = || {
             let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             // A running server would not expect another schema.
@@ -88,7 +96,7 @@ impl SqliteBackend {
             drop(alone);
             Ok(Self { readers: Readers::open(&path)?.into(), writer: Writer::start(connection, None)? })
         };
-        open().map_err(|Failure(error)| error)
+        open().map_err(|failure: Failure| failure.at(&path))
     }
 }
 
@@ -174,9 +182,21 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Failure> {
     Ok(connection)
 }
 
+/// Fails where there is a log whose database is empty or missing: SQLite would remove the log and begin anew.
+fn require_database_of_log(path: &Path) -> Result<(), StoreError> {
+    let is_empty = |path: &Path| fs::metadata(path).map_or(true, |file| file.len() == 0);
+    if is_empty(path) && !is_empty(&path.with_extension("db-wal")) {
+        let source = "it is empty or missing, and the log beside it is not".into();
+        return Err(StoreError::Damaged { path: path.to_owned(), source });
+    }
+    Ok(())
+}
+
 /// Keeps other processes out of the folder for as long as the file is open.
 fn lock(folder: &Path) -> Result<File, StoreError> {
-    let file = private_file().create(true).open(folder.join("ropewalk.lock")).map_err(Failure::from)?;
+    let path = folder.join("ropewalk.lock");
+    let opened = private_file().create(true).open(&path);
+    let file = opened.map_err(|error| open_error("sqlite", &path, error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder: folder.to_owned() }),

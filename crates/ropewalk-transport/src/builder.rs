@@ -4,14 +4,14 @@ use tower::Layer;
 use tower::util::option_layer;
 
 use crate::{
-    AuthLayer, ConcurrencyLimitLayer, HttpService, RetryLayer, RetryPolicy, TimeoutLayer, TraceLayer,
-    Transport,
+    AuthLayer, BreakerLayer, BreakerPolicy, ConcurrencyLimitLayer, HttpService, RetryLayer, RetryPolicy,
+    TimeoutLayer, TraceLayer, Transport,
 };
 
-/// Stacks layers on a leaf in the order that works: trace, auth, retry, concurrency limit, timeout, leaf.
+/// Stacks layers on a leaf in the order that works: trace, auth, retry, concurrency limit, breaker, timeout, leaf.
 ///
-/// So one span covers all tries, a wait between tries occupies no place among the requests in flight, and a time
-/// limit belongs to one try and does not count the wait for its place.
+/// So one span covers all tries, a wait between tries occupies no place among the requests in flight, a breaker is asked
+/// when a call is about to be made, and a time limit belongs to one try and does not count the wait for its place.
 #[derive(Debug, Clone)]
 pub struct TransportBuilder<L> {
     leaf: L,
@@ -19,12 +19,13 @@ pub struct TransportBuilder<L> {
     auth: Option<AuthLayer>,
     retry: Option<RetryLayer>,
     limit: Option<ConcurrencyLimitLayer>,
+    breaker: Option<BreakerLayer>,
     timeout: Option<TimeoutLayer>,
 }
 
 impl<L: HttpService> TransportBuilder<L> {
     pub(crate) fn new(leaf: L) -> Self {
-        Self { leaf, trace: None, auth: None, retry: None, limit: None, timeout: None }
+        Self { leaf, trace: None, auth: None, retry: None, limit: None, breaker: None, timeout: None }
     }
 
     /// Records a span for each request.
@@ -55,10 +56,24 @@ impl<L: HttpService> TransportBuilder<L> {
         self
     }
 
+    /// Leaves a server alone for a while after it failed too often in a row.
+    #[must_use]
+    pub fn breaker(mut self, policy: BreakerPolicy) -> Self {
+        self.breaker = Some(BreakerLayer::new(policy));
+        self
+    }
+
     /// Bounds the time until the headers of a response, for each try.
     #[must_use]
     pub fn header_timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(self.timeout.unwrap_or_default().headers(limit));
+        self
+    }
+
+    /// Bounds the time until the first piece of a response body, for each try.
+    #[must_use]
+    pub fn first_byte_timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(self.timeout.unwrap_or_default().first_byte(limit));
         self
     }
 
@@ -73,6 +88,7 @@ impl<L: HttpService> TransportBuilder<L> {
     #[must_use]
     pub fn build(self) -> Transport {
         let stack = option_layer(self.timeout).layer(self.leaf);
+        let stack = option_layer(self.breaker).layer(stack);
         let stack = option_layer(self.limit).layer(stack);
         let stack = option_layer(self.retry).layer(stack);
         let stack = option_layer(self.auth).layer(stack);

@@ -22,7 +22,8 @@ use pool::Pool;
 ///
 /// Connections are kept for the next request when the body was read to its end: at most 512 a host, each for at most
 /// 30 s. Dropping a body early closes its connection, which is how the server learns that nobody listens any more.
-/// A request that finds its kept connection closed, before any byte of a response, is sent once more on a new one.
+/// A request that finds its kept connection closed, before any byte of a response, is sent once more on a new one, unless
+/// it was sent already and its method is not idempotent: the server may have died of it only after it was done.
 /// Connecting may take 10 s. Proxies and redirects are not followed.
 #[derive(Debug, Clone, Default)]
 pub struct DirectLeaf {
@@ -43,7 +44,7 @@ impl DirectLeaf {
         let host =
             origin_form(&mut request)?.ok_or_else(|| TransportError::invalid("the URL names no host"))?;
         if let Some(mut kept) = self.pool.take(&host) {
-            let spare = copy(&request);
+            let spare = if request.method().is_idempotent() { copy(&request) } else { None };
             match kept.exchange(request).await {
                 Ok(response) => return Ok(self.hand_on(host, kept, response)),
                 Err(lost) => {

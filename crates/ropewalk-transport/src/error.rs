@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 /// Any error that can travel between tasks.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -12,6 +13,7 @@ pub struct TransportError {
     kind: TransportErrorKind,
     may_have_been_sent: bool,
     request_id: Option<Box<str>>,
+    retry_after: Option<Duration>,
     source: Option<BoxError>,
 }
 
@@ -31,15 +33,18 @@ pub enum TransportErrorKind {
     TooLarge,
     /// The connection ended, or made no sense, before any response.
     Closed,
+    /// The server failed so often that it is left alone for a while: nothing was sent.
+    CircuitOpen,
 }
 
 impl TransportError {
-    /// An error of this kind. All kinds but `InvalidRequest` and `Connect` say that the request may have been
-    /// sent.
+    /// An error of this kind. All kinds but `InvalidRequest`, `Connect` and `CircuitOpen` say that the request may
+    /// have been sent.
     #[must_use]
     pub fn new(kind: TransportErrorKind) -> Self {
-        let unsent = matches!(kind, TransportErrorKind::InvalidRequest | TransportErrorKind::Connect);
-        Self { kind, may_have_been_sent: !unsent, request_id: None, source: None }
+        use TransportErrorKind::{CircuitOpen, Connect, InvalidRequest};
+        let unsent = matches!(kind, InvalidRequest | Connect | CircuitOpen);
+        Self { kind, may_have_been_sent: !unsent, request_id: None, retry_after: None, source: None }
     }
 
     /// Names the cause.
@@ -53,6 +58,13 @@ impl TransportError {
     #[must_use]
     pub fn with_request_id(mut self, id: &str) -> Self {
         self.request_id.get_or_insert_with(|| id.into());
+        self
+    }
+
+    /// Says how long to wait before the request is sent anew.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 
@@ -73,6 +85,12 @@ impl TransportError {
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
+    }
+
+    /// How long to wait before the request is sent anew, when that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// Whether the server may have seen the request, and acted on it.
@@ -109,6 +127,7 @@ impl fmt::Display for TransportErrorKind {
             Self::Interrupted => "the body broke off",
             Self::TooLarge => "the body is too large",
             Self::Closed => "the connection closed before a response",
+            Self::CircuitOpen => "the server failed too often in a row to be asked now",
         })
     }
 }

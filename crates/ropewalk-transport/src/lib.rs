@@ -2,6 +2,8 @@
 
 mod auth;
 mod body;
+mod breaker;
+mod breaker_policy;
 mod builder;
 mod concurrency;
 #[cfg(feature = "direct")]
@@ -24,6 +26,8 @@ mod transport;
 
 pub use auth::AuthLayer;
 pub use body::{Body, DataStream};
+pub use breaker::BreakerLayer;
+pub use breaker_policy::BreakerPolicy;
 pub use builder::TransportBuilder;
 pub use concurrency::ConcurrencyLimitLayer;
 #[cfg(feature = "direct")]

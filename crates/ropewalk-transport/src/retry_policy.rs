@@ -17,11 +17,12 @@ pub struct RetryPolicy {
     pub max_retries: u32,
     /// The backoff before the first retry; 0.5 s unless set.
     pub base: Duration,
-    /// The longest backoff; 8 s unless set.
+    /// The longest backoff, and the longest wait for a server that a breaker leaves alone; 8 s unless set.
     pub max: Duration,
     /// The longest wait accepted from a server; 60 s unless set.
     pub max_server_wait: Duration,
-    /// The time for all tries and waits together, until the headers of the response; unbounded unless set.
+    /// The time for all tries and waits together, those that the server names too, until the headers of the response;
+    /// unbounded unless set. A wait that would go beyond it is not begun.
     pub deadline: Option<Duration>,
 }
 

@@ -72,6 +72,8 @@ pub struct EndpointInfo {
     pub streams: bool,
     /// The type of the objects that the reply streams when the body says `stream: true`, if they are no run's events.
     pub chunks: Option<&'static str>,
+    /// Whether the reply is always an event stream of a run, which the header `Last-Event-ID` resumes.
+    pub events: bool,
     /// Whether a request must carry `OpenAI-Beta: assistants=v2`.
     pub beta: bool,
     /// Whether the body may be absent.
@@ -176,6 +178,7 @@ const PLAIN: EndpointInfo = EndpointInfo {
     },
     streams: false,
     chunks: None,
+    events: false,
     beta: false,
     body_optional: false,
     multipart: None,
@@ -261,6 +264,10 @@ endpoints! {
     SubmitToolOutputs = "submitToolOuputsToRun", "runs"."submit_tool_outputs":
         Post "/threads/{thread_id}/runs/{run_id}/submit_tool_outputs" (ThreadId, RunId)
         ? (), types::SubmitToolOutputs => types::Run, beta, streams;
+    /// Streams the events of a run, whoever made it, from the first on or behind a given one. Beyond the original.
+    StreamRunEvents = "streamRunEvents", "runs"."events":
+        Get "/threads/{thread_id}/runs/{run_id}/events" (ThreadId, RunId)
+        ? types::RunEventsQuery, () => (), beta, events;
 
     /// Lists the steps of a run.
     ListRunSteps = "listRunSteps", "run_steps"."list":

@@ -16,6 +16,7 @@ mod model;
 mod page;
 mod path;
 mod run;
+mod run_events;
 mod run_expiry;
 mod run_request;
 mod run_step;
@@ -67,6 +68,7 @@ pub use run::{
     LastError, LastErrorCode, RequiredAction, Run, RunIncompleteDetails, RunIncompleteReason, RunStatus,
     SubmitToolOutputsAction, TruncationKind, TruncationStrategy, Usage,
 };
+pub use run_events::RunEventsQuery;
 pub use run_expiry::{RunExpiry, RunExpiryAnchor};
 pub use run_request::{CreateRun, CreateThreadAndRun, ModifyRun, RunOptions, SubmitToolOutputs, ToolOutput};
 pub use run_step::{

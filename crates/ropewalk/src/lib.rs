@@ -19,7 +19,8 @@ pub use ropewalk_events::{
     Decoder, Dispatcher, Event, EventHandler, EventStream, Grammar, Snapshot, SnapshotError, StreamError,
 };
 pub use ropewalk_transport::{
-    InProcess, RetryPolicy, Secret, Transport, TransportBuilder, TransportError, TransportErrorKind,
+    BreakerPolicy, InProcess, RetryPolicy, Secret, Transport, TransportBuilder, TransportError,
+    TransportErrorKind,
 };
 pub use ropewalk_types::{
     Annotation, AnnotationDelta, Assistant, AssistantId, Attachment, Budget, CodeInterpreterCall,
@@ -32,12 +33,12 @@ pub use ropewalk_types::{
     MessageCreation, MessageDelta, MessageDeltaBody, MessageId, MessageIncompleteDetails, MessageInput,
     MessageStatus, Metadata, Model, ModelId, ModelList, ModifyAssistant, ModifyMessage, ModifyRun,
     ModifyThread, NamedFunction, NamedToolChoice, Order, Page, ReasoningEffort, RequiredAction,
-    ResponseFormat, Role, Run, RunExpiry, RunExpiryAnchor, RunId, RunIncompleteDetails, RunIncompleteReason,
-    RunStatus, RunStep, RunStepDelta, RunStepDeltaBody, RunStepId, RunStepInclude, RunStepKind,
-    RunStepStatus, RunStepsQuery, StepDetails, StepDetailsDelta, SubmitToolOutputs, SubmitToolOutputsAction,
-    Text, TextDelta, Thread, ThreadId, Tool, ToolCall, ToolCallDelta, ToolCallId, ToolCallRecord, ToolChoice,
-    ToolChoiceMode, ToolOutput, ToolResources, TruncationKind, TruncationStrategy, TypedResponseFormat,
-    UnixSeconds, Update, Usage, VectorStoreId,
+    ResponseFormat, Role, Run, RunEventsQuery, RunExpiry, RunExpiryAnchor, RunId, RunIncompleteDetails,
+    RunIncompleteReason, RunStatus, RunStep, RunStepDelta, RunStepDeltaBody, RunStepId, RunStepInclude,
+    RunStepKind, RunStepStatus, RunStepsQuery, StepDetails, StepDetailsDelta, SubmitToolOutputs,
+    SubmitToolOutputsAction, Text, TextDelta, Thread, ThreadId, Tool, ToolCall, ToolCallDelta, ToolCallId,
+    ToolCallRecord, ToolChoice, ToolChoiceMode, ToolOutput, ToolResources, TruncationKind,
+    TruncationStrategy, TypedResponseFormat, UnixSeconds, Update, Usage, VectorStoreId,
 };
 pub use ropewalk_types::{ENDPOINTS, Endpoint, EndpointInfo, Method, endpoint};
 pub use serde_json::{Value, json};

@@ -1,6 +1,15 @@
 //! The binary, as somebody who starts it sees it.
 
+#[cfg(unix)]
+mod data_folder;
+#[cfg(target_os = "linux")]
+mod full_disk;
+mod recovery;
+mod served;
+#[cfg(all(unix, feature = "otel"))]
+mod telemetry;
 mod transfer;
+mod webhooks;
 
 use std::{
     io::Write,
@@ -23,6 +32,8 @@ fn error_of(output: &Output) -> String {
 fn a_server_that_cannot_start_says_why_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bad.json"), r#"{"keys":[{"key":"sk-secret"}]}"#).unwrap();
+    let good = r#"{"keys":[{"key":"sk-secret-key-1","organization":"org-a"}]}"#;
+    std::fs::write(folder.path().join("good.json"), good).unwrap();
     std::fs::write(folder.path().join("bad.toml"), "lissten = 1").unwrap();
     for (arguments, said) in [
         (&["--listen", "0.0.0.0:0"][..], "without --api-keys"),
@@ -34,6 +45,10 @@ fn a_server_that_cannot_start_says_why_in_one_line() {
         (&["--max-streams", "0"], "--max-streams is at least 1"),
         (&["--storage-quota-bytes", "0"], "--storage-quota-bytes is at least 1"),
         (&["--body-timeout", "0"], "--body-timeout is at least 1"),
+        (&["--log", "a=b=c"], "--log is no level and no filter"),
+        (&["--otlp-endpoint", "secret.example"], "--otlp-endpoint is no base URL"),
+        (&["--metrics-listen", "nonsense"], "--metrics-listen nonsense is no address"),
+        (&["--metrics", "--listen", "0.0.0.0:0", "--api-keys", "good.json"], "use --metrics-listen"),
         (&["--config", "bad.toml"], "the settings file cannot be used"),
         (&["--config", "nowhere.toml"], "the settings file cannot be used"),
     ] {

@@ -4,6 +4,7 @@
 mod calls;
 mod chunks;
 mod lists;
+mod resume;
 mod streams;
 mod stub;
 mod tools;

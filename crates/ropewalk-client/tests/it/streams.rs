@@ -6,7 +6,7 @@ use ropewalk_types::{CreateRun, ErrorObject, LastError, LastErrorCode, Run, RunS
 
 use crate::stub::{Stub, delta, listen, message, refusal, run, sse};
 
-fn conversation() -> Vec<Event> {
+pub(crate) fn conversation() -> Vec<Event> {
     vec![
         Event::RunCreated(Box::new(run(RunStatus::Queued))),
         Event::of_run(run(RunStatus::InProgress)),

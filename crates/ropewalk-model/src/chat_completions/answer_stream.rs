@@ -1,6 +1,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -8,9 +9,13 @@ use futures_core::Stream;
 use http::{HeaderMap, header::CONTENT_TYPE};
 use ropewalk_events::Decoder;
 use ropewalk_transport::{Body, DataStream, Secret, TransportError};
+use tokio::time::{Sleep, sleep};
 
 use super::answer::{Answer, MAX_BYTES, too_long};
 use crate::{ModelError, ModelErrorKind, ModelEvent};
+
+/// How long the end of the bytes is waited for behind the end of the answer.
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// The events of one answer, read from its bytes as they are polled.
 pub(crate) struct AnswerStream {
@@ -19,6 +24,7 @@ pub(crate) struct AnswerStream {
     answer: Answer,
     key: Option<Secret>,
     state: State,
+    drain: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,7 +60,8 @@ impl Form {
 
 impl AnswerStream {
     pub(crate) fn new(body: Body, form: Form, key: Option<Secret>) -> Self {
-        Self { bytes: body.into_data_stream(), form, answer: Answer::default(), key, state: State::Reading }
+        let bytes = body.into_data_stream();
+        Self { bytes, form, answer: Answer::default(), key, state: State::Reading, drain: None }
     }
 
     /// Reads one frame of those that have come; `false` asks for more bytes.
@@ -103,6 +110,16 @@ impl AnswerStream {
         Ok(())
     }
 
+    /// Done when the end of the bytes is waited for no longer.
+    fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.state {
+            State::Draining => {
+                self.drain.get_or_insert_with(|| Box::pin(sleep(DRAIN_LIMIT))).as_mut().poll(cx)
+            }
+            _ => Poll::Pending,
+        }
+    }
+
     fn end(&mut self, state: State) -> Result<(), ModelError> {
         self.state = state;
         self.answer.end()
@@ -125,10 +142,14 @@ impl Stream for AnswerStream {
             };
             let moved = match has_read {
                 Ok(true) => Ok(()),
-                Ok(false) => {
-                    let next = ready!(Pin::new(&mut this.bytes).poll_next(cx));
-                    this.receive(next)
-                }
+                Ok(false) => match Pin::new(&mut this.bytes).poll_next(cx) {
+                    Poll::Ready(next) => this.receive(next),
+                    Poll::Pending => {
+                        ready!(this.poll_drained(cx));
+                        this.state = State::Over;
+                        Ok(())
+                    }
+                },
                 Err(error) => Err(error),
             };
             if let Err(error) = moved {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use http::Uri;
-use ropewalk_transport::{AuthLayer, RetryPolicy, SchemeLeaf, Secret, Transport};
+use http::{HeaderMap, Uri};
+use ropewalk_transport::{AuthLayer, BreakerPolicy, RetryPolicy, SchemeLeaf, Secret, Transport};
 
 use super::ChatCompletions;
 use crate::{ModelError, ModelErrorKind};
@@ -12,8 +12,10 @@ pub struct ChatCompletionsBuilder {
     base_url: String,
     key: Option<Secret>,
     retry: RetryPolicy,
-    header_timeout: Duration,
+    breaker: Option<BreakerPolicy>,
+    first_byte_timeout: Duration,
     idle_timeout: Duration,
+    headers: Option<fn(&mut HeaderMap)>,
 }
 
 impl ChatCompletionsBuilder {
@@ -22,8 +24,10 @@ impl ChatCompletionsBuilder {
             base_url,
             key: None,
             retry: RetryPolicy::default(),
-            header_timeout: Duration::from_secs(300),
-            idle_timeout: Duration::from_secs(60),
+            breaker: Some(BreakerPolicy::default()),
+            first_byte_timeout: Duration::from_secs(300),
+            idle_timeout: Duration::from_secs(120),
+            headers: None,
         }
     }
 
@@ -34,25 +38,42 @@ impl ChatCompletionsBuilder {
         self
     }
 
-    /// Says when to try again before an answer begins; two retries unless set.
+    /// Says when to try again before an answer begins; two retries unless set. A policy without a deadline gets that of
+    /// [`first_byte_timeout`](Self::first_byte_timeout).
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// Bounds the time until an answer begins, for each try; 300 s unless set, as local servers read a long prompt
-    /// before they say anything.
+    /// Says when the server is left alone because it failed too often in a row; `None` asks it always.
     #[must_use]
-    pub fn header_timeout(mut self, limit: Duration) -> Self {
-        self.header_timeout = limit;
+    pub fn breaker(mut self, policy: impl Into<Option<BreakerPolicy>>) -> Self {
+        self.breaker = policy.into();
         self
     }
 
-    /// Bounds the wait for each next piece of an answer; 60 s unless set.
+    /// Bounds the time until the first byte of an answer, for each try, and until its headers, for all tries and waits
+    /// together; 300 s unless set, as local servers read a long prompt before they say anything.
+    #[must_use]
+    pub fn first_byte_timeout(mut self, limit: Duration) -> Self {
+        self.first_byte_timeout = limit;
+        self
+    }
+
+    /// Bounds the wait for each next byte of an answer, be it one of a comment; 120 s unless set, as some servers say
+    /// nothing while a model thinks, or until a tool call is whole.
     #[must_use]
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = limit;
+        self
+    }
+
+    /// Lets `add` see the headers of each request and add to them, in the task that makes the request: for one that says
+    /// which trace it is part of.
+    #[must_use]
+    pub fn headers(mut self, add: fn(&mut HeaderMap)) -> Self {
+        self.headers = Some(add);
         self
     }
 
@@ -66,14 +87,19 @@ impl ChatCompletionsBuilder {
         let base_url = checked(self.base_url)?;
         let auth = self.key.as_ref().map_or(Ok(AuthLayer::new()), |key| AuthLayer::new().bearer(key));
         let auth = auth.map_err(|error| invalid("the key cannot stand in a header").with_source(error))?;
-        let transport = Transport::builder(SchemeLeaf::new())
+        let mut retry = self.retry;
+        retry.deadline.get_or_insert(self.first_byte_timeout);
+        let stack = Transport::builder(SchemeLeaf::new())
             .trace()
             .auth(auth)
-            .retry(self.retry)
-            .header_timeout(self.header_timeout)
-            .idle_timeout(self.idle_timeout)
-            .build();
-        Ok(ChatCompletions { base_url, transport, key: self.key })
+            .retry(retry)
+            .first_byte_timeout(self.first_byte_timeout)
+            .idle_timeout(self.idle_timeout);
+        let stack = match self.breaker {
+            Some(policy) => stack.breaker(policy),
+            None => stack,
+        };
+        Ok(ChatCompletions { base_url, transport: stack.build(), key: self.key, headers: self.headers })
     }
 }
 

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod odd_servers;
+mod outage;
 mod pass_through;
 mod request;
 mod scripted;

@@ -183,8 +183,10 @@ async fn a_connection_that_hangs_times_out() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_hangs_behind_the_finish_takes_nothing_from_the_answer() {
-    for pieces in [&[HELLO, STOP][..], &[HELLO, STOP, DONE]] {
+    for (pieces, seconds) in [(&[HELLO, STOP][..], 60), (&[HELLO, STOP, DONE], 1)] {
+        let start = tokio::time::Instant::now();
         assert_eq!(transcript(&in_process(completions(async move || hang(pieces))), &request()).await, HEARD);
+        assert_eq!(start.elapsed().as_secs(), seconds);
     }
 }
 
@@ -192,12 +194,15 @@ async fn a_connection_that_hangs_behind_the_finish_takes_nothing_from_the_answer
 async fn the_limits_of_the_builder_hold_over_a_socket() {
     let limit = Duration::from_millis(10);
     let late = "error TimedOut: the model took too long; no more is known\n";
-    let builder = ChatCompletions::builder(listen(completions(async || hang(&[]))).await);
-    assert_eq!(transcript(&builder.idle_timeout(limit).build().unwrap(), &request()).await, late);
+    let builder = ChatCompletions::builder(listen(completions(async || hang(&[HELLO]))).await);
+    let told = transcript(&builder.idle_timeout(limit).build().unwrap(), &request()).await;
+    assert_eq!(told, format!("text \"Héllo\"\n{late}"));
 
-    let builder = ChatCompletions::builder(listen(completions(std::future::pending::<Response>)).await);
-    let builder = builder.header_timeout(limit).retry(RetryPolicy::default().max_retries(0));
-    assert_eq!(transcript(&builder.build().unwrap(), &request()).await, late);
+    for upstream in [completions(std::future::pending::<Response>), completions(async || hang(&[]))] {
+        let builder = ChatCompletions::builder(listen(upstream).await);
+        let builder = builder.first_byte_timeout(limit).idle_timeout(limit);
+        assert_eq!(transcript(&builder.build().unwrap(), &request()).await, late);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 use ropewalk_events::Event;
-use ropewalk_types::{IdSource, Message, RunStep, UnixSeconds};
+use ropewalk_types::{IdSource, Message, MessageStatus, RunStep, RunStepStatus, UnixSeconds};
 
 use crate::{budget::Spent, server_tool::BuiltInTool};
 
@@ -73,6 +73,14 @@ pub enum Change {
 }
 
 impl Change {
+    /// Whether the object is closed with it.
+    pub(crate) fn is_over(&self) -> bool {
+        match self {
+            Self::Step(step) => step.status != RunStepStatus::InProgress,
+            Self::Message(message) => message.status != MessageStatus::InProgress,
+        }
+    }
+
     /// The object's id.
     pub fn id(&self) -> &str {
         match self {

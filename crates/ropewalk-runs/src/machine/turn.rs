@@ -7,7 +7,7 @@ use ropewalk_types::{
     Message, MessageContent, MessageCreation, MessageDelta, MessageDeltaBody, MessageDeltaWord, MessageId,
     RunIncompleteReason, RunStep, RunStepDelta, RunStepDeltaBody, RunStepDeltaWord, RunStepId, RunStepStatus,
     StepDetails, StepDetailsDelta, Text, TextDelta, ToolCall, ToolCallDelta, ToolCallId, ToolCallRecord,
-    Update, Usage,
+    UnixSeconds, Update, Usage,
 };
 
 use super::{Change, Context, Effects, Machine, ending::Ending};
@@ -129,7 +129,7 @@ impl Machine {
             run.assistant_id.clone(),
             id,
             run.thread_id.clone(),
-            context.now,
+            self.next_begins_at(context),
         );
         effects.changes.push(Change::Message(message.clone()));
         effects.events.push(Event::MessageCreated(Box::new(message.clone())));
@@ -217,6 +217,11 @@ impl Machine {
         Some(index)
     }
 
+    /// When the next step begins: not before the last, even if the clock was set back since. Lists are ordered by it.
+    fn next_begins_at(&self, context: &Context<'_>) -> UnixSeconds {
+        self.steps.last().map_or(context.now, |last| last.created_at.max(context.now))
+    }
+
     fn begin_step(&mut self, details: StepDetails, context: &Context<'_>, effects: &mut Effects) {
         let run = &self.run;
         let step = RunStep::new(
@@ -224,7 +229,7 @@ impl Machine {
             run.id.clone(),
             run.thread_id.clone(),
             run.assistant_id.clone(),
-            context.now,
+            self.next_begins_at(context),
             details,
         );
         effects.changes.push(Change::Step(step.clone()));

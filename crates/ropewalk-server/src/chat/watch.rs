@@ -1,9 +1,10 @@
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use ropewalk_events::Decoder;
-use ropewalk_model::{ByteStream, ModelError, PassedThrough};
+use ropewalk_model::{ByteStream, CallMeter, ModelError, PassedThrough};
 use ropewalk_runs::Meter;
 use ropewalk_store::Scope;
+use ropewalk_types::Usage;
 use serde_json::Value;
 
 use super::{Keep, sum::Sum};
@@ -51,14 +52,21 @@ impl Watch {
         let start = Some((reply.body, Self { seen, bytes: 0, keep, spending, _slot: slot }));
         stream::try_unfold(start, async |place: Option<(ByteStream, Self)>| {
             let Some((mut body, mut watch)) = place else { return Ok(None) };
-            match body.next().await.transpose()? {
+            match body
+                .next()
+                .await
+                .transpose()
+                .inspect_err(|error| watch.spending.meter.end(Some(error.kind())))?
+            {
                 Some(piece) => {
+                    watch.spending.meter.spoke();
                     if watch.see(&piece) {
                         watch.end().await;
                     }
                     Ok(Some((piece, Some((body, watch)))))
                 }
                 None => {
+                    watch.spending.meter.end(None);
                     watch.end().await;
                     Ok(None)
                 }
@@ -83,6 +91,7 @@ impl Watch {
                 while let Ok(Some(frame)) = decoder.next_frame() {
                     let data = frame.data.as_str().trim();
                     if data == "[DONE]" {
+                        self.spending.meter.end(None);
                         return true;
                     }
                     self.spending.chunks += 1;
@@ -120,25 +129,32 @@ impl Watch {
     }
 }
 
-/// What an answer costs its caller: told to the rate limits when the reply is over, however it ends.
+/// What an answer costs its caller: told to the rate limits and the metrics when the reply is over, however it ends.
 pub(crate) struct Spending {
+    meter: CallMeter,
     runtime: Runtime,
     caller: Caller,
     /// About how many tokens were asked with: what counts if the host tells no usage.
     asked: u64,
     chunks: u64,
     told: Option<u64>,
+    usage: Usage,
 }
 
 impl Spending {
-    pub(crate) fn new(runtime: Runtime, caller: Caller, asked: u64) -> Self {
-        Self { runtime, caller, asked, chunks: 0, told: None }
+    pub(crate) fn new(meter: CallMeter, runtime: Runtime, caller: Caller, asked: u64) -> Self {
+        Self { meter, runtime, caller, asked, chunks: 0, told: None, usage: Usage::default() }
     }
 
     fn note(&mut self, reply: &Value) {
         let tokens = |field: &str| reply["usage"][field].as_u64();
         let both = || Some(tokens("prompt_tokens")?.saturating_add(tokens("completion_tokens")?));
-        self.told = tokens("total_tokens").or_else(both).or(self.told);
+        let told = tokens("total_tokens").or_else(both);
+        if told.is_some() {
+            self.told = told;
+            self.usage.prompt_tokens = tokens("prompt_tokens").unwrap_or_default();
+            self.usage.completion_tokens = tokens("completion_tokens").unwrap_or_default();
+        }
     }
 }
 
@@ -146,6 +162,7 @@ impl Drop for Spending {
     fn drop(&mut self) {
         // A chunk is a token, more or less.
         let tokens = self.told.unwrap_or(self.asked.saturating_add(self.chunks));
+        self.meter.used(&self.usage);
         let Self { runtime, caller, .. } = self;
         runtime.meter().used(&caller.organization, caller.key_name().as_deref(), tokens);
     }

@@ -1,5 +1,6 @@
 use axum::body::Body;
 use bytes::Bytes;
+use ropewalk_model::CallMeter;
 use ropewalk_store::{Batch, Kind, ListFilter, ListRequest};
 use ropewalk_types::{Deleted, ListQuery, Order, Update, endpoint};
 use serde_json::{Map, Value};
@@ -22,10 +23,12 @@ pub(crate) async fn create(
     let deployment = call.azure.as_ref().and_then(|azure| azure.deployment.as_deref());
     let asked = Asked::read(&HEAD, call.body.clone(), deployment)?;
     let slot = call.stream_slot(asked.streams)?;
-    let reply = call.runtime.model().pass_through(asked.body).await.map_err(ApiError::of_upstream)?;
+    let mut meter = CallMeter::begin("chat_completion");
+    let reply = call.runtime.model().pass_through(asked.body).await;
+    let reply = reply.inspect_err(|error| meter.end(Some(error.kind()))).map_err(ApiError::of_upstream)?;
     let content_type = reply.content_type.clone();
     let keep = asked.keep.map(|keep| (keep, call.scope));
-    let spending = Spending::new(call.runtime, call.caller, asked.about_tokens);
+    let spending = Spending::new(meter, call.runtime, call.caller, asked.about_tokens);
     Ok(Reply::passed(content_type, Body::from_stream(Watch::over(reply, keep, spending, slot))))
 }
 

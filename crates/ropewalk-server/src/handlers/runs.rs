@@ -41,11 +41,12 @@ pub(crate) async fn create(call: Call<endpoint::CreateRun>) -> Result<Reply<endp
         (new.messages, new.stream, new.include) =
             (messages.clone(), slot.is_some(), call.query.include.clone());
         new.busy = busy;
+        new.traceparent = call.preferences.traceparent;
         (new.key, new.key_budget) = (call.caller.key_name(), call.caller.budget);
         match call.runtime.engine().create(&call.scope, new).await {
             Ok(run) => {
                 call.runtime.library().wake();
-                return Ok(started(run, slot));
+                return Ok(started(&call.runtime, run, slot));
             }
             Err(RunError::Store(error)) if error.is_overtaken() => {}
             Err(error) => return Err(error.into()),
@@ -71,9 +72,10 @@ pub(crate) async fn create_with_thread(
     let mut new = NewRun::new(run);
     (new.thread, new.messages, new.stream, new.also) = (Some(thread), messages, slot.is_some(), also);
     (new.key, new.key_budget) = (call.caller.key_name(), call.caller.budget);
+    new.traceparent = call.preferences.traceparent;
     let started_run = call.runtime.engine().create(&call.scope, new).await?;
     call.runtime.library().wake();
-    Ok(started(started_run, slot))
+    Ok(started(&call.runtime, started_run, slot))
 }
 
 pub(crate) async fn get(call: Call<endpoint::GetRun>) -> Result<Reply<endpoint::GetRun>, ApiError> {
@@ -107,7 +109,17 @@ pub(crate) async fn submit_tool_outputs(
     let (thread, id) = call.path;
     let outputs = &call.body.tool_outputs;
     let submitted = call.runtime.engine().submit(&call.scope, &thread, &id, outputs, slot.is_some()).await?;
-    Ok(started(submitted, slot))
+    Ok(started(&call.runtime, submitted, slot))
+}
+
+pub(crate) async fn events(
+    call: Call<endpoint::StreamRunEvents>,
+) -> Result<Reply<endpoint::StreamRunEvents>, ApiError> {
+    let slot = call.open_stream()?;
+    let after = call.preferences.last_event.or(call.query.starting_after).unwrap_or_default();
+    let (thread, id) = &call.path;
+    let events = call.runtime.engine().events(&call.scope, thread, id, after).await?;
+    Ok(Reply::events(events, slot, call.runtime.options().keep_alive))
 }
 
 /// A run of `assistant` with what `options` sets in its place.
@@ -142,9 +154,13 @@ fn new_run(
     run
 }
 
-fn started<E: Endpoint<Response = Run>>(started: Started, slot: Option<StreamSlot>) -> Reply<E> {
+fn started<E: Endpoint<Response = Run>>(
+    runtime: &Runtime,
+    started: Started,
+    slot: Option<StreamSlot>,
+) -> Reply<E> {
     match started.stream.zip(slot) {
-        Some((stream, slot)) => Reply::events(stream, slot),
+        Some((stream, slot)) => Reply::events(stream, slot, runtime.options().keep_alive),
         None => Reply::json(&started.run).poll_again(true),
     }
 }

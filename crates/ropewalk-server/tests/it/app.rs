@@ -57,6 +57,11 @@ impl App {
             clock,
             Arc::new(TimeOrderedIds),
         );
+        Self::of(runtime, store)
+    }
+
+    /// The same over a runtime of the test's own.
+    pub(crate) fn of(runtime: Runtime, store: Store) -> Self {
         Self { router: router(runtime), store }
     }
 

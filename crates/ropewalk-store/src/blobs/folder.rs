@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use super::{hex, reader::CHUNK};
 use crate::{
     BlobBackend, BlobInfo, BlobReader, BlobSink, Organization, StoreError,
-    disk::{disk_error, private_folder},
+    disk::{disk_error, lasting_folder, open_error},
 };
 use draft::Draft;
 
@@ -36,10 +36,11 @@ impl FolderBlobs {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NoSpace`], [`StoreError::Backend`].
+    /// [`StoreError::Inaccessible`], [`StoreError::NoSpace`], [`StoreError::Backend`].
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
         let drafts = folder.join("drafts");
-        private_folder().create(&drafts).and_then(|()| draft::sweep(&drafts)).map_err(failure)?;
+        let swept = lasting_folder(&drafts).and_then(|()| draft::sweep(&drafts));
+        swept.map_err(|error| open_error(BACKEND, &drafts, error))?;
         Ok(Self(folder.into()))
     }
 

@@ -36,6 +36,8 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (org, name)
     ) STRICT, WITHOUT ROWID;
 ",
+    // Whether `due_at` is the end of a lease.
+    "ALTER TABLE object ADD COLUMN leased INTEGER NOT NULL DEFAULT 0",
 ];
 
 /// Whether the file lacks steps.
@@ -96,6 +98,6 @@ mod tests {
         migrate(&mut connection).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         let Err(Failure(error)) = migrate(&mut connection) else { panic!("a newer schema was taken") };
-        assert_eq!(error.to_string(), "the data has schema 99, this build knows schemas up to 2");
+        assert_eq!(error.to_string(), "the data has schema 99, this build knows schemas up to 3");
     }
 }

@@ -72,7 +72,7 @@ fn apply(connection: &Connection, org: &Organization, step: &Operation) -> Resul
 }
 
 fn put(connection: &Connection, org: &Organization, put: &Put) -> Result<(), Failure> {
-    let Put { kind, id, parent, tag, created_at, body, state, lock, due_at, fence, expect } = put;
+    let Put { kind, id, parent, tag, created_at, body, state, lock, due_at, leased, fence, expect } = put;
     let (org_text, kind_text, fence) = (org.as_str(), kind.as_str(), fence.map(|fence| fence as i64));
     let mut find = connection.prepare_cached(
         "SELECT seq, version, parent IS ?4 AND tag IS ?5 AND created_at = ?6, lock IS ?7 AND due_at IS ?8
@@ -91,8 +91,8 @@ fn put(connection: &Connection, org: &Organization, put: &Put) -> Result<(), Fai
         None => execute(
             connection,
             "INSERT INTO object
-             (org, kind, id, parent, tag, created_at, lock, due_at, version, fence, body, state)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ifnull(?9, 0), ?10, ?11)",
+             (org, kind, id, parent, tag, created_at, lock, due_at, leased, version, fence, body, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?12, 1, ifnull(?9, 0), ?10, ?11)",
             params![
                 org_text,
                 kind_text,
@@ -104,27 +104,30 @@ fn put(connection: &Connection, org: &Organization, put: &Put) -> Result<(), Fai
                 due_at,
                 fence,
                 &body[..],
-                state.as_deref()
+                state.as_deref(),
+                leased
             ],
         )?,
-        // An index is written when a column of it is named, changed or not: so as few as possible are.
+        // An index is written when a column of it is named, changed or not: so as few as possible are. A lease stays
+        // one while its end stays.
         Some((seq, _, true, true)) => execute(
             connection,
-            "UPDATE object SET version = version + 1, fence = ifnull(?2, fence), body = ?3, state = ?4
-             WHERE seq = ?1",
-            params![seq, fence, &body[..], state.as_deref()],
+            "UPDATE object SET leased = leased OR ?5,
+             version = version + 1, fence = ifnull(?2, fence), body = ?3, state = ?4 WHERE seq = ?1",
+            params![seq, fence, &body[..], state.as_deref(), leased],
         )?,
         Some((seq, _, true, false)) => execute(
             connection,
-            "UPDATE object SET lock = ?5, due_at = ?6,
+            "UPDATE object SET lock = ?5, due_at = ?6, leased = ?7 OR leased AND due_at IS ?6,
              version = version + 1, fence = ifnull(?2, fence), body = ?3, state = ?4 WHERE seq = ?1",
-            params![seq, fence, &body[..], state.as_deref(), lock, due_at],
+            params![seq, fence, &body[..], state.as_deref(), lock, due_at, leased],
         )?,
         Some((seq, _, false, _)) => execute(
             connection,
             "UPDATE object SET parent = ?5, tag = ?6, created_at = ?7, lock = ?8, due_at = ?9,
+             leased = ?10 OR leased AND due_at IS ?9,
              version = version + 1, fence = ifnull(?2, fence), body = ?3, state = ?4 WHERE seq = ?1",
-            params![seq, fence, &body[..], state.as_deref(), parent, tag, created_at, lock, due_at],
+            params![seq, fence, &body[..], state.as_deref(), parent, tag, created_at, lock, due_at, leased],
         )?,
     };
     Ok(())
@@ -188,7 +191,7 @@ pub(super) fn claim(
         document.due_at = Some(lease_until_ms);
         document.fence = document.fence.wrapping_add(1);
         document.version = document.version.wrapping_add(1);
-        let sql = "UPDATE object SET due_at = ?2, fence = ?3, version = ?4 WHERE seq = ?1";
+        let sql = "UPDATE object SET due_at = ?2, leased = TRUE, fence = ?3, version = ?4 WHERE seq = ?1";
         execute(connection, sql, [seq, lease_until_ms, document.fence as i64, document.version as i64])?;
         Ok((org, document))
     };
@@ -209,4 +212,13 @@ pub(super) fn renew(connection: &Connection, leases: &[Lease], until_ms: i64) ->
         Ok(changed > 0)
     };
     whole(connection, || leases.iter().map(renew).collect())
+}
+
+/// Makes due at once what somebody had a lease on: for who knows that nobody is left.
+pub(super) fn release(connection: &Connection) -> Result<usize, Failure> {
+    // All that is ever due is walked, which is little, and nothing else: an index for this would be written at each
+    // renewal.
+    let sql =
+        "UPDATE object INDEXED BY object_due SET due_at = 0, leased = FALSE WHERE due_at > 0 AND leased";
+    Ok(execute(connection, sql, [])?)
 }

@@ -5,6 +5,7 @@ use std::{
     fs::File,
     sync::Arc,
     thread::{self, JoinHandle},
+    time::Instant,
     vec::Drain,
 };
 
@@ -15,7 +16,7 @@ use tokio::sync::{
 };
 
 use super::{Failure, write::execute};
-use crate::{Durability, StoreError};
+use crate::{Durability, StoreError, measures};
 
 /// Most writes that wait; more are turned away, so that a slow disk cannot fill the memory.
 const QUEUE: usize = 4096;
@@ -23,7 +24,9 @@ const QUEUE: usize = 4096;
 const GROUP: usize = 256;
 
 /// A write: done inside a transaction that others share, it gives what to do when that has ended.
-type Work = Box<dyn FnOnce(&Connection) -> Answer + Send>;
+///
+/// It is not done, but answered, if there is no connection.
+type Work = Box<dyn FnOnce(Option<&Connection>) -> Answer + Send>;
 /// Tells the waiter, with the error that undid the transaction if it was undone.
 type Answer = Box<dyn FnOnce(Option<Arc<rusqlite::Error>>)>;
 
@@ -59,43 +62,54 @@ impl Writer {
         durability: Durability,
         work: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let begun = Instant::now();
         let (reply, outcome) = oneshot::channel();
-        let work = Box::new(move |connection: &Connection| -> Answer {
+        let work = Box::new(move |connection: Option<&Connection>| -> Answer {
             if reply.is_closed() {
                 return Box::new(drop); // Nobody waits: a lease would be lost until it ends.
             }
-            let outcome = work(connection);
+            let outcome = connection.map_or_else(|| Err(given_up()), work);
             Box::new(move |lost| {
-                let outcome = match lost {
-                    None => outcome.map_err(StoreError::from),
-                    Some(error) => Err(StoreError::Backend("sqlite", error.into())),
+                let outcome = match (outcome, lost) {
+                    (outcome, None) => outcome,
+                    // It may be what undid the transaction.
+                    (Err(full @ Failure(StoreError::NoSpace(_))), _) => Err(full),
+                    (_, Some(error)) => Err(error.into()),
                 };
-                drop(reply.send(outcome));
+                drop(reply.send(outcome.map_err(StoreError::from)));
             })
         });
         self.jobs.try_send(Job { durability, work }).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Full(_) => {
+                measures::refused();
+                StoreError::Busy
+            }
             TrySendError::Closed(_) => Failure::from("the writer has stopped").into(),
         })?;
-        outcome.await.unwrap_or_else(|_| Err(Failure::from("the write was given up").into()))
+        let outcome = outcome.await.unwrap_or_else(|_| Err(given_up().into()));
+        measures::written(begun.elapsed());
+        outcome
     }
+}
+
+fn given_up() -> Failure {
+    "the write was given up".into()
 }
 
 fn run(connection: Connection, mut jobs: mpsc::Receiver<Job>) {
     let mut group = Vec::with_capacity(GROUP);
     let mut current = None;
     while jobs.blocking_recv_many(&mut group, GROUP) > 0 {
-        let done =
-            prepare(&connection, &group, &mut current).and_then(|()| commit(&connection, group.drain(..)));
-        group.clear();
-        if let Err(error) = done {
+        let at = Instant::now();
+        let begun = begin(&connection, &group, &mut current);
+        if let Err(error) = commit(&connection, at, begun, group.drain(..)) {
             tracing::error!(error = &error as &dyn std::error::Error, "cannot write to the database");
         }
     }
 }
 
-/// Has the next transaction synced to disk if one of its writes asks for it.
-fn prepare(connection: &Connection, group: &[Job], current: &mut Option<Durability>) -> rusqlite::Result<()> {
+/// Begins a transaction, which is synced to disk if one of its writes asks for that.
+fn begin(connection: &Connection, group: &[Job], current: &mut Option<Durability>) -> rusqlite::Result<()> {
     let synced = group.iter().any(|job| job.durability == Durability::Synced);
     let (wanted, sql) = match synced {
         true => (Durability::Synced, "PRAGMA synchronous = FULL"),
@@ -105,21 +119,22 @@ fn prepare(connection: &Connection, group: &[Job], current: &mut Option<Durabili
         connection.execute_batch(sql)?;
         *current = Some(wanted);
     }
-    Ok(())
+    execute(connection, "BEGIN IMMEDIATE", []).map(drop)
 }
 
-/// Does all the work in one transaction, then answers each. Work that is not reached is answered by its drop.
-fn commit(connection: &Connection, group: Drain<'_, Job>) -> rusqlite::Result<()> {
-    execute(connection, "BEGIN IMMEDIATE", [])?;
-    let mut answers = Vec::with_capacity(group.len());
-    for job in group {
-        answers.push((job.work)(connection));
-        if connection.is_autocommit() {
-            break; // SQLite undid the transaction: what came next would not be atomic.
-        }
-    }
-    let lost = execute(connection, "COMMIT", []).err().map(Arc::new);
-    if lost.is_some() && !connection.is_autocommit() {
+/// Does all the work in the transaction that was begun `at` some time, ends it, then answers each.
+fn commit(
+    connection: &Connection,
+    at: Instant,
+    begun: rusqlite::Result<()>,
+    group: Drain<'_, Job>,
+) -> rusqlite::Result<()> {
+    // Where SQLite undid the transaction, what came next would not be atomic.
+    let open = || Some(connection).filter(|connection| !connection.is_autocommit());
+    let answers: Vec<_> = group.map(|job| (job.work)(open())).collect();
+    let lost = begun.and_then(|()| execute(connection, "COMMIT", [])).err().map(Arc::new);
+    measures::committed(answers.len(), at.elapsed(), lost.is_none());
+    if lost.is_some() && open().is_some() {
         execute(connection, "ROLLBACK", [])?;
     }
     answers.into_iter().for_each(|answer| answer(lost.clone()));

@@ -1,7 +1,7 @@
 use std::fs;
 
 use ropewalk_store::{
-    Batch, Durability, Kind, ListRequest, Organization, Put, Scope, Store, StoreError, contract,
+    Batch, Document, Durability, Kind, ListRequest, Organization, Put, Scope, Store, StoreError, contract,
 };
 
 fn scope(store: &Store) -> Scope {
@@ -36,12 +36,51 @@ async fn everything_is_there_after_a_restart() {
 
     let store = Store::sqlite(&path).unwrap();
     let scope = scope(&store);
-    assert_eq!(scope.get(Kind::Run, "run").await.unwrap(), Some(claimed.document));
+    let released = Document { due_at: Some(0), ..claimed.document };
+    assert_eq!(scope.get(Kind::Run, "run").await.unwrap(), Some(released));
     let page = scope.list(&ListRequest::new(Kind::Message).parent("thread").tag("run")).await.unwrap();
     assert_eq!((page.documents.len(), page.has_more), (1, false));
     let locked = scope.commit(Batch::new().require_unlocked("lock")).await;
     assert!(matches!(locked, Err(StoreError::Locked { holder, .. }) if holder == "run"));
-    assert_eq!(store.next_due(Kind::Run).await.unwrap(), Some(100));
+}
+
+#[tokio::test]
+async fn a_restart_ends_leases_and_nothing_else_that_is_due() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::sqlite(folder.path()).unwrap();
+    let run = |id: &str| Put::new(Kind::Run, id, 0, "{}");
+    let leased = ["claimed", "changed", "renewed", "put"];
+    let batch = leased[..3].iter().fold(Batch::new(), |batch, id| batch.put(run(id).due_at(1)));
+    scope(&store).commit(batch.put(run("over").due_at(1)).put(run("waits").due_at(1))).await.unwrap();
+    let claims = store.claim(Kind::Run, 1, 5_000, 9).await.unwrap();
+    assert_eq!(claims.len(), 5);
+    let batch = Batch::new()
+        .put(run("changed").due_at(5_000).tag("other notes, same lease"))
+        .put(run("put").lease_until(7_000))
+        .put(run("over"))
+        .put(run("waits").due_at(9_000))
+        .put(run("later").due_at(8_000));
+    scope(&store).commit(batch).await.unwrap();
+    let renewed = claims.iter().find(|claim| claim.document.id == "renewed").unwrap().lease();
+    assert_eq!(store.renew(&[renewed], 6_000).await.unwrap(), [true]);
+    drop((store, claims));
+
+    let beside = Store::sqlite_beside(folder.path()).unwrap();
+    assert_eq!(beside.next_due(Kind::Run).await.unwrap(), Some(5_000), "a command ends none");
+    drop(beside);
+    for expected in [&leased[..], &[]] {
+        let store = Store::sqlite(folder.path()).unwrap();
+        let claims = store.claim(Kind::Run, 1, 2, 9).await.unwrap();
+        let mut ids: Vec<_> = claims.iter().map(|claim| &*claim.document.id).collect();
+        ids.sort_unstable();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(ids, expected);
+        let over = claims.iter().fold(Batch::new(), |batch, claim| batch.put(run(&claim.document.id)));
+        scope(&store).commit(over).await.unwrap();
+    }
+    let store = Store::sqlite(folder.path()).unwrap();
+    assert_eq!(store.next_due(Kind::Run).await.unwrap(), Some(8_000));
 }
 
 #[tokio::test]
@@ -83,7 +122,22 @@ async fn a_file_that_is_no_database_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("ropewalk.db"), "not a database, but long enough for a header ".repeat(100))
         .unwrap();
-    assert!(matches!(Store::sqlite(folder.path()), Err(StoreError::Backend("sqlite", _))));
+    assert!(matches!(Store::sqlite(folder.path()), Err(StoreError::Damaged { .. })));
+}
+
+#[tokio::test]
+async fn a_log_whose_database_is_gone_is_kept() {
+    let (alive, found) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = Store::sqlite(alive.path()).unwrap();
+    scope(&store).commit(Batch::new().put(Put::new(Kind::Thread, "thread", 1, "{}"))).await.unwrap();
+    let log = found.path().join("ropewalk.db-wal");
+    let bytes = fs::copy(alive.path().join("ropewalk.db-wal"), &log).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(Store::sqlite(found.path()), Err(StoreError::Damaged { .. })));
+        fs::write(found.path().join("ropewalk.db"), "").unwrap();
+    }
+    assert!(matches!(Store::sqlite_beside(found.path()), Err(StoreError::Damaged { .. })));
+    assert_eq!(fs::metadata(log).unwrap().len(), bytes);
 }
 
 #[cfg(unix)]

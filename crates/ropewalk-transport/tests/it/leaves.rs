@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, StreamBody};
 use ropewalk_transport::{Body, BoxError, Transport, TransportErrorKind};
 #[cfg(all(feature = "direct", feature = "reqwest"))]
 use tokio::io::AsyncReadExt;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -100,6 +101,82 @@ async fn a_dropped_body_closes_the_connection() {
         assert!(!server.is_finished(), "{name}");
         drop(data);
         assert_eq!(timeout(Duration::from_secs(10), server).await.expect(name).unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_body_is_not_read_on_though_the_server_never_stops() {
+    for (name, transport) in leaves() {
+        let (listener, url) = listen().await;
+        let server = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            read_request(&mut socket).await.unwrap();
+            write(&mut socket, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
+            // Ends only when the other side has closed.
+            while socket.write_all(b"4\r\nrope\r\n").await.is_ok() {}
+        });
+        let mut data = transport.send(get_request(&url)).await.unwrap().into_body().into_data_stream();
+        assert!(data.next().await.unwrap().is_ok(), "{name}");
+        drop(data);
+        timeout(Duration::from_secs(10), server).await.expect(name).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn giving_up_before_the_answer_closes_the_connection() {
+    for (name, transport) in leaves() {
+        let (listener, url) = listen().await;
+        let server = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            read_request(&mut socket).await.unwrap();
+            socket
+        };
+        let mut socket = tokio::select! {
+            socket = server => socket,
+            response = transport.send(get_request(&url)) => panic!("{response:?}"),
+        };
+        let next = timeout(Duration::from_secs(10), read_request(&mut socket)).await.expect(name);
+        assert_eq!(next, None);
+    }
+}
+
+/// What a server sends, and what the reader says to it.
+const STALLS: [(&str, TransportErrorKind); 4] = [
+    ("", TransportErrorKind::Timeout),
+    ("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n", TransportErrorKind::Timeout),
+    ("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nro", TransportErrorKind::Timeout),
+    ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", TransportErrorKind::Interrupted),
+];
+
+#[tokio::test]
+async fn a_connection_that_stalled_or_broke_is_closed_at_once_and_never_used_again() {
+    for (sent, expected) in STALLS {
+        for (name, leaf) in leaves() {
+            let is_stall = expected == TransportErrorKind::Timeout;
+            let limit = if is_stall { Duration::from_millis(100) } else { Duration::from_secs(60) };
+            let hasty =
+                Transport::builder(leaf.clone()).first_byte_timeout(limit).idle_timeout(limit).build();
+            let (listener, url) = listen().await;
+            let server = tokio::spawn(async move {
+                let (mut stalled, _) = listener.accept().await.unwrap();
+                if read_request(&mut stalled).await.is_some() {
+                    write(&mut stalled, sent).await;
+                }
+                // It waits for the next request, which never comes; another connection brings it.
+                assert_eq!(read_request(&mut stalled).await, None);
+                let (mut fresh, _) = listener.accept().await.unwrap();
+                read_request(&mut fresh).await.unwrap();
+                write(&mut fresh, "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nrope").await;
+            });
+            let read = async {
+                let response = hasty.send(get_request(&url)).await?;
+                response.into_body().collect(100).await
+            };
+            assert_eq!(read.await.unwrap_err().kind(), expected, "{name} {sent:?}");
+            let again = leaf.send(get_request(&url)).await.unwrap();
+            assert_eq!(again.into_body().collect(4).await.unwrap(), "rope", "{name} {sent:?}");
+            timeout(Duration::from_secs(10), server).await.expect(name).unwrap();
+        }
     }
 }
 

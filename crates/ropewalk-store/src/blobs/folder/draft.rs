@@ -10,7 +10,7 @@ use ropewalk_types::IdSource;
 use crate::{
     BlobInfo, TimeOrderedIds,
     blobs::hex,
-    disk::{private_file, private_folder},
+    disk::{private_file, private_folder, sync_folder},
 };
 
 /// Bytes of a part that are in memory at a time.
@@ -119,11 +119,6 @@ fn each_buffer(mut file: &File, mut work: impl FnMut(&[u8]) -> io::Result<()>) -
             Err(error) => return Err(error),
         }
     }
-}
-
-/// Makes the names in a folder durable, where the system has a way to.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]
