@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 use futures_util::StreamExt;
 use http::Request;
 use rand::{RngExt, rngs::StdRng};
-use ropewalk_events::{Decoder, Event, Frame};
+use ropewalk_events::{Decoder, Frame};
 use ropewalk_transport::{Body, DataStream};
 use ropewalk_types::{RunId, ThreadId};
 use tokio::time::sleep;
@@ -51,21 +51,21 @@ impl Reader<'_> {
             'connection: while let Some(Ok(piece)) = bytes.next().await {
                 decoder.push(piece);
                 while let Some(frame) = decoder.next_frame()? {
-                    let event = Event::from_frame(&frame)?;
-                    match event {
-                        Event::Done => return Ok(story),
-                        Event::Error(error) => bail!("the events of {} end with {error:?}", self.run),
+                    match frame.event.as_str() {
+                        "done" => return Ok(story),
+                        "error" => bail!("the events of {} end with {}", self.run, frame.data),
                         _ => {}
                     }
                     let number = frame.id.parse().context("an event without a number")?;
                     let last = story.last_key_value().map_or(0, |(number, _)| *number);
                     ensure!(number > last, "event {number} of {} is told behind {last}", self.run);
+                    let leaves = along.as_mut().is_some_and(|Along { recovery, client, dice }| {
+                        recovery.told(*client, frame.event.as_str(), self.caller.is_current(starts));
+                        dice.random_ratio(1, 200)
+                    });
                     story.insert(number, frame);
-                    if let Some(Along { recovery, client, dice }) = &mut along {
-                        recovery.told(*client, &event, self.caller.is_current(starts));
-                        if dice.random_ratio(1, 200) {
-                            break 'connection;
-                        }
+                    if leaves {
+                        break 'connection;
                     }
                 }
             }

@@ -6,8 +6,6 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use ropewalk_events::Event;
-use ropewalk_types::RunStatus;
 
 /// Watches from outside which clients' runs are at work, and when each goes on after a kill.
 ///
@@ -65,19 +63,21 @@ impl Recovery {
         inner.measured.starts.extend(times);
     }
 
-    /// The run of `client` told of `event` over a connection; whether that is to the server of today is `new`.
-    pub(crate) fn told(&self, client: usize, event: &Event, new: bool) {
+    /// The run of `client` told of an `event` over a connection; whether that is to the server of today is `new`.
+    pub(crate) fn told(&self, client: usize, event: &str, new: bool) {
         let mut inner = self.0.lock();
-        let rests =
-            event.as_run().map(|run| run.status.is_terminal() || run.status == RunStatus::RequiresAction);
-        match rests {
-            Some(true) => inner.at_work.remove(&client),
-            Some(false) => inner.at_work.insert(client),
+        // Names only: whoever watches all events of all runs must not be what they wait for.
+        let status = event.strip_prefix("thread.run.").filter(|status| !status.contains('.'));
+        let at_work =
+            status.map(|status| matches!(status, "created" | "queued" | "in_progress" | "cancelling"));
+        match at_work {
+            Some(true) => inner.at_work.insert(client),
+            Some(false) => inner.at_work.remove(&client),
             None => false,
         };
         if new {
             inner.goes_on(client);
-        } else if rests == Some(true) {
+        } else if at_work == Some(false) {
             // It came to rest before the kill, and the news came after it.
             inner.still.remove(&client);
         }

@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    thread,
 };
 
 use bytes::Bytes;
@@ -72,22 +73,27 @@ impl Upstream {
         })
     }
 
-    /// Serves on a port of its own, for as long as the runtime lives.
+    /// Serves on a port of its own and in a thread of its own, for as long as the process lives.
     pub(crate) async fn serve(self: &Arc<Self>) -> anyhow::Result<SocketAddr> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?.into_std()?;
         let address = listener.local_addr()?;
         let upstream = self.clone();
-        tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                // What is broken off is reset, and not closed in an orderly way.
-                let _best_effort = (socket.set_nodelay(true), socket.set_zero_linger());
-                let upstream = upstream.clone();
-                let service = service_fn(move |request| upstream.clone().complete(request));
-                // That connections break is what this is for.
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
-            }
-        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::spawn(move || runtime.block_on(upstream.accept(listener)));
         Ok(address)
+    }
+
+    async fn accept(self: Arc<Self>, listener: std::net::TcpListener) -> io::Result<()> {
+        let listener = TcpListener::from_std(listener)?;
+        loop {
+            let (socket, _) = listener.accept().await?;
+            // What is broken off is reset, and not closed in an orderly way.
+            let _best_effort = (socket.set_nodelay(true), socket.set_zero_linger());
+            let upstream = self.clone();
+            let service = service_fn(move |request| upstream.clone().complete(request));
+            // That connections break is what this is for.
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
+        }
     }
 
     /// From now on all calls are answered, at once and to their end.
