@@ -8,7 +8,7 @@ use ropewalk_types::{
 };
 use tokio::{
     task::spawn_blocking,
-    time::{Instant, interval},
+    time::{Instant, interval_at},
 };
 
 use crate::{FileError, Library, measures, record::PlaceState, search::collection, worker::LEASE};
@@ -40,7 +40,8 @@ impl Library {
     /// Keeps the lease for as long as the place is ours, however its attributes change.
     async fn keep(&self, claim: &Claim) {
         let mut lease = claim.lease();
-        let mut tick = interval(LEASE / 3);
+        // It was claimed just now.
+        let mut tick = interval_at(Instant::now() + LEASE / 3, LEASE / 3);
         loop {
             tick.tick().await;
             match self.0.store.renew(std::slice::from_ref(&lease), self.later(LEASE)).await.as_deref() {

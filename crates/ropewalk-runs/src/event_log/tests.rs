@@ -48,7 +48,7 @@ proptest! {
         let log = EventLog::new(first, first + 3, &[]);
         let (mut told, mut stored) = (first + 3, first);
         let mut readers: Vec<Option<(Tail, u64)>> = Vec::new();
-        let mut context = Context::from_waker(Waker::noop());
+        let context = Context::from_waker(Waker::noop());
         for step in steps {
             match step {
                 Step::Tell(count) => {
@@ -64,7 +64,7 @@ proptest! {
                 }
                 Step::Read(reader) => {
                     let Some(Some((tail, after))) = readers.get_mut(reader) else { continue };
-                    match tail.poll(&mut context) {
+                    match tail.poll(&context) {
                         Poll::Pending => prop_assert!(*after >= told || told == first + 3),
                         Poll::Ready(Found::Frames(frames, last)) => {
                             let from = (*after).max(first + 3) + 1;
@@ -97,7 +97,7 @@ proptest! {
         }
         log.close(End::LetGo);
         for (mut tail, after) in readers.into_iter().flatten() {
-            match tail.poll(&mut context) {
+            match tail.poll(&context) {
                 Poll::Ready(Found::Frames(frames, _)) => prop_assert_eq!(numbers(&frames).pop(), Some(told)),
                 Poll::Ready(Found::TooLate) => prop_assert!(after < stored),
                 Poll::Ready(Found::Nothing(end)) => prop_assert_eq!(end, End::LetGo),
