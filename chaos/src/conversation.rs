@@ -1,14 +1,15 @@
 //! What a client does: message after message, run after run, until the chaos is over.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod writes;
+
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
-use ropewalk_client::{ClientError, ReplyStream};
+use ropewalk_client::ReplyStream;
 use ropewalk_events::Event;
 use ropewalk_types::{
-    CreateMessage, CreateRun, CreateThread, ListQuery, Message, Metadata, ModifyRun, RequiredAction, Run,
-    RunId, RunStatus, SubmitToolOutputs, ThreadId, ToolOutput, UnixSeconds,
+    CreateMessage, CreateRun, CreateThread, Message, Metadata, RunId, RunStatus, ThreadId, ToolOutput,
 };
 use tokio::{
     sync::watch,
@@ -16,10 +17,11 @@ use tokio::{
 };
 
 use crate::{
-    World, answer,
+    World,
     caller::{Caller, PATIENCE, is_lost},
     reader::{Along, Reader, Story},
 };
+use writes::{Begun, Submitted, outputs};
 
 /// Rounds in which a thread has to show that it can be used, once the upstream only answers well.
 const LAST_ROUNDS: usize = 5;
@@ -43,8 +45,8 @@ pub(crate) struct Ran {
     /// A note that was put on it.
     pub(crate) note: Option<String>,
     pub(crate) outputs: Vec<ToolOutput>,
-    /// When a cancel was acknowledged, or outputs came too late because of one.
-    pub(crate) cancelled: Option<UnixSeconds>,
+    /// Whether a cancel was acknowledged, or outputs came too late because of one.
+    pub(crate) cancelled: bool,
     /// What one who read along was told.
     pub(crate) story: Story,
     /// What the streams of `ropewalk-client` gave, each with the number of its event.
@@ -60,19 +62,6 @@ struct Plan {
     note: Option<Duration>,
     /// How long it takes to answer tool calls.
     think: Duration,
-}
-
-/// A run that was just made.
-struct Begun {
-    run: RunId,
-    stream: Option<ReplyStream<Event>>,
-    first: Option<(u64, Event)>,
-}
-
-/// What became of tool outputs.
-enum Submitted {
-    Taken(Option<ReplyStream<Event>>),
-    TooLate,
 }
 
 impl Conversation {
@@ -154,10 +143,13 @@ impl Conversation {
         let id = begun.run.clone();
         let reader = Reader { caller, thread: &self.thread, run: &id };
         let over = watch::Sender::new(false);
-        let (mut cancelled, mut note) = (None, None);
+        let (mut cancelled, mut note) = (false, None);
         let cancel = async {
             if comes_before(plan.cancel, &over).await {
-                cancelled = self.cancel(caller, &id).await?.then(now);
+                cancelled = self.cancel(caller, &id).await?;
+            }
+            if cancelled {
+                self.stays_cancelled(caller, &id).await?;
             }
             anyhow::Ok(())
         };
@@ -175,7 +167,7 @@ impl Conversation {
             status: RunStatus::Queued,
             note: None,
             outputs: Vec::new(),
-            cancelled: None,
+            cancelled: false,
             story: Story::new(),
             streams: Vec::new(),
         };
@@ -188,7 +180,7 @@ impl Conversation {
         // What was begun aside is brought to its end, for it may have been done.
         let (story, (), ()) = tokio::try_join!(follow, cancel, annotate)?;
         (ran.story, ran.note) = (story, note);
-        ran.cancelled = ran.cancelled.or(cancelled);
+        ran.cancelled |= cancelled;
         Ok(ran)
     }
 
@@ -210,95 +202,9 @@ impl Conversation {
                     stream = next;
                     ran.outputs.extend(outputs);
                 }
-                Submitted::TooLate => ran.cancelled = Some(now()),
+                Submitted::TooLate => ran.cancelled = true,
             }
         }
-    }
-
-    async fn find_message(&self, caller: &Caller, mark: &str) -> Result<Option<Message>, ClientError> {
-        let page = caller.client.messages().list(self.thread.clone(), ListQuery::new().limit(100)).await?;
-        Ok(page.data.into_iter().find(|message| has_mark(message.metadata.as_ref(), mark)))
-    }
-
-    async fn find_run(&self, caller: &Caller, mark: &str) -> Result<Option<Begun>, ClientError> {
-        let page = caller.client.runs().list(self.thread.clone(), ListQuery::new().limit(100)).await?;
-        let run = page.data.into_iter().find(|run| has_mark(run.metadata.as_ref(), mark));
-        Ok(run.map(|run| Begun { run: run.id, stream: None, first: None }))
-    }
-
-    async fn create_run(
-        &self,
-        caller: &Caller,
-        body: &CreateRun,
-        streamed: bool,
-    ) -> Result<Begun, ClientError> {
-        let runs = caller.client.runs();
-        if !streamed {
-            let run = runs.create(self.thread.clone(), body.clone()).await?.id;
-            return Ok(Begun { run, stream: None, first: None });
-        }
-        let mut stream = runs.create_stream(self.thread.clone(), body.clone()).await?;
-        // Until an event has come, not even the client knows which run to ask for.
-        let first = stream.next().await.ok_or(ClientError::CutOff)??;
-        let run = first.as_run().ok_or(ClientError::CutOff)?.id.clone();
-        let number = stream.last_event().ok_or(ClientError::CutOff)?;
-        Ok(Begun { run, stream: Some(stream), first: Some((number, first)) })
-    }
-
-    async fn submit(
-        &self,
-        caller: &Caller,
-        run: &RunId,
-        outputs: &[ToolOutput],
-        streamed: bool,
-    ) -> anyhow::Result<Submitted> {
-        let submit = async || {
-            let body = SubmitToolOutputs::new(outputs.iter().cloned());
-            let (runs, path) = (caller.client.runs(), (self.thread.clone(), run.clone()));
-            let submitted = match streamed {
-                true => runs.submit_tool_outputs_stream(path.0, path.1, body).await.map(Some),
-                false => runs.submit_tool_outputs(path.0, path.1, body).await.map(|_| None),
-            };
-            match submitted {
-                Err(error) if error.status() == Some(400) => Ok(Submitted::TooLate),
-                submitted => submitted.map(Submitted::Taken),
-            }
-        };
-        let look = async || {
-            let run = caller.client.runs().get(self.thread.clone(), run.clone()).await?;
-            let same = run.required_action.as_ref().is_some_and(|action| self::outputs(action) == outputs);
-            Ok(match run.status {
-                RunStatus::RequiresAction if same => None,
-                RunStatus::Cancelling | RunStatus::Cancelled => Some(Submitted::TooLate),
-                _ => Some(Submitted::Taken(None)),
-            })
-        };
-        caller.write(submit, look).await
-    }
-
-    /// Whether a cancel was acknowledged.
-    async fn cancel(&self, caller: &Caller, run: &RunId) -> anyhow::Result<bool> {
-        let cancel = async || match caller.client.runs().cancel(self.thread.clone(), run.clone()).await {
-            Err(error) if error.status() == Some(400) => Ok(false),
-            cancelled => cancelled.map(|_| true),
-        };
-        let look = async || {
-            let status = caller.client.runs().get(self.thread.clone(), run.clone()).await?.status;
-            let cancelled = matches!(status, RunStatus::Cancelling | RunStatus::Cancelled);
-            Ok((cancelled || status.is_terminal()).then_some(cancelled))
-        };
-        caller.write(cancel, look).await
-    }
-
-    async fn annotate(&self, caller: &Caller, run: &RunId, notes: &Metadata) -> anyhow::Result<Run> {
-        let runs = caller.client.runs();
-        let modify =
-            async || runs.modify(self.thread.clone(), run.clone(), ModifyRun::new(notes.clone())).await;
-        let look = async || {
-            let run = runs.get(self.thread.clone(), run.clone()).await?;
-            Ok(Some(run).filter(|run| run.metadata.as_ref() == Some(notes)))
-        };
-        caller.write(modify, look).await
     }
 }
 
@@ -325,11 +231,6 @@ async fn comes_before(time: Option<Duration>, over: &watch::Sender<bool>) -> boo
     timeout(time, over.subscribe().wait_for(|over| *over)).await.is_err()
 }
 
-fn now() -> UnixSeconds {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixSeconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-}
-
 /// Reads a stream of the client to its end. It may break only where the client cannot know how to go on: before its first
 /// event.
 async fn read(
@@ -351,13 +252,4 @@ async fn read(
         events.push((number, event));
     }
     bail!("a stream of the client has no end")
-}
-
-fn outputs(action: &RequiredAction) -> Vec<ToolOutput> {
-    let calls = action.submit_tool_outputs.tool_calls.iter();
-    calls.map(|call| ToolOutput::new(call.id.clone(), answer::output(call.id.as_str()))).collect()
-}
-
-fn has_mark(notes: Option<&Metadata>, mark: &str) -> bool {
-    notes.and_then(|notes| notes.get("mark")).is_some_and(|found| found == mark)
 }

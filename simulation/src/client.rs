@@ -52,7 +52,9 @@ impl Client {
             (72..82, _, Some((thread, run))) => self.cancel(&thread, &run).await,
             (82..90, _, Some((thread, run))) => self.modify(&thread, &run).await,
             (90..92, _, Some((thread, run))) => self.watch(&thread, &run).await,
-            (92..96, _, Some((thread, run))) => drop(tokio::spawn(follower::follow(self.world.clone(), thread, run))),
+            (92..96, _, Some((thread, run))) => {
+                drop(tokio::spawn(follower::follow(self.world.clone(), thread, run)))
+            }
             (96..98, Some(thread), _) => self.delete_thread(&thread).await,
             _ => self.create_thread().await,
         }
@@ -160,7 +162,9 @@ impl Client {
 
     pub(crate) async fn submit(&self, thread: &ThreadId, run: &RunId) {
         let world = &self.world;
-        let Some(stored) = world.disk.get::<Run>(&world.organization, Kind::Run, run.as_str()) else { return };
+        let Some(stored) = world.disk.get::<Run>(&world.organization, Kind::Run, run.as_str()) else {
+            return;
+        };
         let mut calls: Vec<ToolCallId> = stored
             .required_action
             .iter()
@@ -173,8 +177,10 @@ impl Client {
             2 => calls.extend(calls.first().cloned()),
             _ => {}
         }
-        let outputs: Vec<ToolOutput> =
-            calls.into_iter().map(|call| ToolOutput::new(call, format!("out {}", world.random.next()))).collect();
+        let outputs: Vec<ToolOutput> = calls
+            .into_iter()
+            .map(|call| ToolOutput::new(call, format!("out {}", world.random.next())))
+            .collect();
         let stream = world.random.permille(400);
         let words: Vec<&str> = outputs.iter().map(|output| output.tool_call_id.as_str()).collect();
         let asked = self.ask(
@@ -281,12 +287,17 @@ impl Client {
         let (now, lasts) = (world.clock.now(), random.within(world.weather.expiry.clone()));
         let mut run =
             Run::new(id, thread.clone(), "asst_1".into(), model.into(), now, now.plus(lasts.cast_signed()));
-        run.tools = [Tool::function(Function::new("f")), Tool::CodeInterpreter, Tool::FileSearch { file_search: None }]
-            .into_iter()
-            .filter(|_| random.permille(600))
-            .collect();
+        run.tools = [
+            Tool::function(Function::new("f")),
+            Tool::CodeInterpreter,
+            Tool::FileSearch { file_search: None },
+        ]
+        .into_iter()
+        .filter(|_| random.permille(600))
+        .collect();
         if random.permille(100) {
-            run.budget = Some(Budget::new().max_model_calls(random.within(1..4)).max_seconds(random.within(1..20)));
+            run.budget =
+                Some(Budget::new().max_model_calls(random.within(1..4)).max_seconds(random.within(1..20)));
         }
         let mut new = NewRun::new(run);
         new.stream = random.permille(500);

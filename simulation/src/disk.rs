@@ -5,8 +5,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use ropewalk_store::{
-    Backend, Batch, Document, Durability, Kind, Lease, MemoryBackend, Operation, Organization,
-    StoreError,
+    Backend, Batch, Document, Durability, Kind, Lease, MemoryBackend, Operation, Organization, StoreError,
 };
 use serde::de::DeserializeOwned;
 

@@ -144,7 +144,8 @@ impl Backend for FaultyStore {
 
     async fn renew(&self, leases: &[Lease], until_ms: i64) -> Result<Vec<bool>, StoreError> {
         let name = || {
-            let leases: Vec<_> = leases.iter().map(|lease| format!("{} v{}", lease.id, lease.version)).collect();
+            let leases: Vec<_> =
+                leases.iter().map(|lease| format!("{} v{}", lease.id, lease.version)).collect();
             format!("renew {}", leases.join(", "))
         };
         self.call(name, true, || self.world().disk.renew(leases, until_ms)).await

@@ -35,7 +35,8 @@ impl ServerTool for FaultyTool {
         process.passes(|| format!("before {}", name())).await;
         world.say(|| format!("{process:?} calls {}", name()));
         world.ledger.lock().tool_called(process, &call.run, call.id.as_str());
-        let answer = || Ok(ToolAnswer::text(format!("answer to {} at {}", call.id, world.clock.elapsed_ms())));
+        let answer =
+            || Ok(ToolAnswer::text(format!("answer to {} at {}", call.id, world.clock.elapsed_ms())));
         process.takes(world.random.ms(0..150)).await;
         let done = if world.strikes(world.weather.tool_faults) {
             match world.random.below(6) {

@@ -9,7 +9,6 @@ mod faulty_store;
 mod faulty_tool;
 mod follower;
 mod ledger;
-mod mutation;
 mod process;
 mod random;
 mod reader;
@@ -18,5 +17,4 @@ mod trace;
 mod weather;
 mod world;
 
-pub use mutation::{MUTATIONS, Mutation};
 pub use simulate::{Outcome, simulate};

@@ -13,7 +13,7 @@ use std::{
 };
 
 use clap::Parser;
-use ropewalk_simulation::{MUTATIONS, Outcome, simulate};
+use ropewalk_simulation::{Outcome, simulate};
 
 /// Lives through many worlds.
 #[derive(Debug, Parser)]
@@ -31,20 +31,10 @@ struct Cli {
     /// Lives through all of them, and tells how many broke which rule.
     #[arg(long)]
     keep_going: bool,
-    /// Lists the bugs to plant, one a line: name, file, what is there, what is there instead, as JSON.
-    #[arg(long)]
-    mutations: bool,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if cli.mutations {
-        for mutation in MUTATIONS {
-            let fields = [mutation.name, mutation.file, mutation.find, mutation.replace];
-            println!("{}", serde_json::json!(fields));
-        }
-        return ExitCode::SUCCESS;
-    }
     if let Some(seed) = cli.seed {
         return verdict(&simulate(seed, true));
     }

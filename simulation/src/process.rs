@@ -19,7 +19,9 @@ use ropewalk_store::{Scope, Store};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::ProcessClock, faulty_model::FaultyModel, faulty_store::FaultyStore, faulty_tool, world::World};
+use crate::{
+    clock::ProcessClock, faulty_model::FaultyModel, faulty_store::FaultyStore, faulty_tool, world::World,
+};
 
 /// One process over the world's disk.
 pub(crate) struct Process {

@@ -49,7 +49,13 @@ pub(crate) enum End {
 }
 
 /// Reads the stream of a request that moves a run.
-pub(crate) async fn read(process: Arc<Process>, stream: RunStream, begin: Begin, run: RunId, thread: ThreadId) {
+pub(crate) async fn read(
+    process: Arc<Process>,
+    stream: RunStream,
+    begin: Begin,
+    run: RunId,
+    thread: ThreadId,
+) {
     let world = process.world.clone();
     let grammar = match begin {
         Begin::Run => Grammar::whole_run(),

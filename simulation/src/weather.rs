@@ -70,7 +70,9 @@ impl Weather {
             store_lost_answer: sometimes(250, 2..40),
             model_faults: sometimes(800, 50..500),
             tool_faults: sometimes(600, 50..500),
-            admits: random.permille(150).then(|| (random.within(1..4) as usize, random.within(0..5) as usize)),
+            admits: random
+                .permille(150)
+                .then(|| (random.within(1..4) as usize, random.within(0..5) as usize)),
             polite: sometimes(300, 100..1000),
             impatient: sometimes(300, 10..150),
         }

@@ -13,8 +13,7 @@ use ropewalk_store::{Clock, Organization};
 use ropewalk_types::{IdSource, RunStatus};
 
 use crate::{
-    client::Known,
-    clock::Wall, disk::Disk, ledger::Ledger, process::Process, random::Random, trace::Trace,
+    client::Known, clock::Wall, disk::Disk, ledger::Ledger, process::Process, random::Random, trace::Trace,
     weather::Weather,
 };
 

@@ -1,4 +1,4 @@
-//! The one door to the project's chores: `cargo xtask setup | demo | test | bench | chaos | codegen`.
+//! The one door to the project's chores: `cargo xtask setup | demo | test | bench | chaos | simulate | codegen`.
 
 mod bench;
 mod chaos;
@@ -10,6 +10,7 @@ mod openapi;
 mod process;
 mod reference;
 mod setup;
+mod simulate;
 mod test;
 mod workspace;
 
@@ -37,6 +38,8 @@ enum Command {
     Bench(bench::Bench),
     /// Kills the real server again and again under load; prints how soon its runs went on.
     Chaos(chaos::Chaos),
+    /// Runs the engine in worlds of faults, each from a seed, and prints how many a second.
+    Simulate(simulate::Simulate),
     /// Writes what follows from the endpoint table.
     Codegen {
         /// Only prove that it is fresh.
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Bench(bench) => bench.run(),
         Command::Chaos(chaos) => chaos.run(),
+        Command::Simulate(simulate) => simulate.run(),
         Command::Codegen { check } => codegen::run(check),
     };
     // What to do is the last that is read, whatever RUST_BACKTRACE says.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use ropewalk_store::{Batch, Claim, Expect, Kind, StoreError};
 use ropewalk_types::{Run, RunStatus};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -23,6 +24,8 @@ const TICK: Duration = Duration::from_millis(250);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Runs taken over in one go.
 const CLAIMS: usize = 64;
+/// Of those, so many at the same time: each reads what is stored of it first.
+const TAKEN_OVER_AT_ONCE: usize = 8;
 
 impl Engine {
     /// Works until `stop`. An engine without a worker still runs what requests bring, but nobody would end
@@ -31,6 +34,8 @@ impl Engine {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut renewed_at = Instant::now();
+        // When the leases of its own runs end at the earliest.
+        let mut held_until = self.shared.lease_end();
         let mut is_failing = false;
         loop {
             tokio::select! {
@@ -45,14 +50,15 @@ impl Engine {
             let mut done = Ok(());
             measures::queue_age(self.shared.admission.oldest());
             if renewed_at.elapsed() >= self.shared.options.lease / 4 {
+                let until = self.shared.lease_end();
                 done = self.renew_leases().await;
                 if done.is_ok() {
-                    renewed_at = Instant::now();
+                    (renewed_at, held_until) = (Instant::now(), until);
                 }
             }
             // Not before its own leases are renewed: what is due after a time without room on the disk may be its own.
             if done.is_ok() {
-                done = self.take_over_due_runs().await;
+                done = self.take_over_due_runs(held_until).await;
             }
             match (done, is_failing) {
                 (Err(error), false) => {
@@ -80,21 +86,23 @@ impl Engine {
         Ok(())
     }
 
-    async fn take_over_due_runs(&self) -> Result<(), StoreError> {
-        loop {
-            let now = self.shared.clock.now_ms();
-            let claims = self.shared.store.claim(Kind::Run, now, self.shared.lease_end(), CLAIMS).await?;
-            let last = claims.len() < CLAIMS;
-            for claim in claims {
-                let run = claim.document.id.clone();
-                if let Err(error) = self.take_over(claim).await {
-                    tracing::error!(%run, error = &error as &dyn std::error::Error, "run not taken over");
-                }
-            }
-            if last {
-                return Ok(());
-            }
+    /// Takes over some of the runs that are due, but none that this engine may still hold: where a store or a machine is so
+    /// busy that renewing took longer than a lease, what was due before that is somebody else's.
+    async fn take_over_due_runs(&self, held_until: i64) -> Result<(), StoreError> {
+        let due = self.shared.clock.now_ms().min(held_until.saturating_sub(1));
+        let claims = self.shared.store.claim(Kind::Run, due, self.shared.lease_end(), CLAIMS).await?;
+        if claims.len() == CLAIMS {
+            // There may be more. Between many, leases have to be renewed.
+            self.shared.due.notify_one();
         }
+        let taken_over = stream::iter(claims).for_each_concurrent(TAKEN_OVER_AT_ONCE, async |claim| {
+            let run = claim.document.id.clone();
+            if let Err(error) = self.take_over(claim).await {
+                tracing::error!(%run, error = &error as &dyn std::error::Error, "run not taken over");
+            }
+        });
+        taken_over.await;
+        Ok(())
     }
 
     async fn take_over(&self, claim: Claim) -> Result<(), RunError> {

@@ -20,7 +20,7 @@ impl Ledger {
         for (_, document) in claimed {
             let Some(facts) = self.runs.get_mut(&document.id) else { continue };
             *self.takeovers.entry(document.id.clone()).or_default() += 1;
-            let before = std::mem::replace(&mut facts.owner, Some(process.number));
+            let before = facts.owner.replace(process.number);
             facts.doubled |= before == Some(process.number) && facts.run.status != RunStatus::RequiresAction;
             let at_work = matches!(facts.run.status, RunStatus::Queued | RunStatus::InProgress);
             let Some(owner) = before.and_then(|number| world.process(number)) else { continue };
@@ -29,7 +29,9 @@ impl Ledger {
             }
             match owner.died_ms() {
                 None if owner.is_leaving() => {}
-                None => world.broken(format!("{process:?} takes {} from {owner:?}, which lives", document.id)),
+                None => {
+                    world.broken(format!("{process:?} takes {} from {owner:?}, which lives", document.id))
+                }
                 Some(died) if now > died.max(process.born_ms) + RECOVERY => {
                     world.broken(format!("{} was left alone for {} ms", document.id, now - died));
                 }

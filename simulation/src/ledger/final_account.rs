@@ -27,6 +27,13 @@ impl Ledger {
             if lives && call.closed_ms.is_none() {
                 world.broken(format!("call c{number} of {} was never ended", call.run));
             }
+            let late = self.cancel_heard_by(&call.run).filter(|heard| call.closed_ms > Some(*heard));
+            if let Some(heard) = late.filter(|_| world.weather.store_is_sound()) {
+                world.broken(format!(
+                    "call c{number} of {} goes on after {heard} ms, though cancelled",
+                    call.run
+                ));
+            }
         }
     }
 
@@ -46,7 +53,9 @@ impl Ledger {
             // What was said last was said in the turn that ended the run.
             let last = facts.steps.last().and_then(|step| self.steps.get(step)).map(|facts| &facts.step);
             let last = last.filter(|last| last.status == RunStepStatus::Completed);
-            if let Some(StepDetails::MessageCreation { message_creation }) = last.map(|last| &last.step_details) {
+            if let Some(StepDetails::MessageCreation { message_creation }) =
+                last.map(|last| &last.step_details)
+            {
                 let message = self.messages.get(message_creation.message_id.as_str());
                 taken.extend(message.and_then(|message| said_by(&message.text())));
             }

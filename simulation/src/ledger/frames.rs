@@ -26,7 +26,10 @@ impl Ledger {
         let told = Told { name: frame.event.as_str().to_owned(), hash: hasher.finish() };
         match self.frames.get(&(run.to_owned(), number)) {
             Some(before) if before.hash != told.hash => {
-                world.broken(format!("event {number} of {run} was {}, and is another {}", before.name, told.name));
+                world.broken(format!(
+                    "event {number} of {run} was {}, and is another {}",
+                    before.name, told.name
+                ));
             }
             Some(_) => {}
             None => drop(self.frames.insert((run.to_owned(), number), told)),
@@ -67,7 +70,10 @@ impl Ledger {
             let of_part = !told.name.starts_with("thread.run.") || told.name.starts_with("thread.run.step.");
             let begins_may_go = begins && of_part && world.power_losses() > 0;
             if !deltas_may_go && !begins_may_go {
-                world.broken(format!("a client was told {} as event {number} of {run}, which is gone", told.name));
+                world.broken(format!(
+                    "a client was told {} as event {number} of {run}, which is gone",
+                    told.name
+                ));
             }
         }
         for event in journal.iter().map(|(_, event)| event) {
@@ -75,7 +81,10 @@ impl Ledger {
             let stored = self.messages.get(message.id.as_str());
             let over = matches!(event, Event::MessageCompleted(_) | Event::MessageIncomplete(_));
             if over && stored.is_none_or(|stored| stored.content != message.content) {
-                world.broken(format!("{} ends in the journal of {run} as {message:?}, and is {stored:?}", message.id));
+                world.broken(format!(
+                    "{} ends in the journal of {run} as {message:?}, and is {stored:?}",
+                    message.id
+                ));
             }
         }
     }

@@ -30,17 +30,16 @@ impl Ledger {
         let number = self.calls.len();
         // The name of the model is that of the run, which the model has no other way to know.
         let name = request.model.as_str();
-        let run = self.runs.values().find(|facts| facts.run.model.as_str() == name).map(|facts| facts.run.id.as_str());
+        let run = self
+            .runs
+            .values()
+            .find(|facts| facts.run.model.as_str() == name)
+            .map(|facts| facts.run.id.as_str());
         let run = run.unwrap_or_default().to_owned();
         if !self.is_zombie(process, &run) {
             self.judge_request(process, &run, request);
         }
-        let call = Call {
-            run,
-            process: process.number,
-            usage: None,
-            closed_ms: None,
-        };
+        let call = Call { run, process: process.number, usage: None, closed_ms: None };
         self.calls.push(call);
         number
     }
@@ -80,7 +79,8 @@ impl Ledger {
                 _ => {
                     let own = outputs(&facts.step).map(|(id, output)| (id, output.unwrap_or_default()));
                     let servers = facts.server_calls.iter();
-                    let servers = servers.map(|call| (call.id.as_str(), call.output.as_deref().unwrap_or_default()));
+                    let servers =
+                        servers.map(|call| (call.id.as_str(), call.output.as_deref().unwrap_or_default()));
                     answers.extend(own.chain(servers).map(|(id, output)| (id.to_owned(), output.to_owned())));
                 }
             }
@@ -91,7 +91,9 @@ impl Ledger {
         let (mut shown_texts, mut shown_answers) = (Vec::new(), Vec::new());
         for message in &request.messages {
             match message {
-                ChatMessage::Assistant { text: Some(text), .. } if of_run(text) => shown_texts.push(text.clone()),
+                ChatMessage::Assistant { text: Some(text), .. } if of_run(text) => {
+                    shown_texts.push(text.clone())
+                }
                 ChatMessage::Tool { call, output } => {
                     shown_answers.push((call.as_str().to_owned(), output.clone()));
                 }
@@ -105,7 +107,9 @@ impl Ledger {
             world.broken(format!("{run} has said {texts:?}, and its model is shown {shown_texts:?}"));
         }
         if answers != shown_answers {
-            world.broken(format!("{run} has the answers {answers:?}, and its model is shown {shown_answers:?}"));
+            world.broken(format!(
+                "{run} has the answers {answers:?}, and its model is shown {shown_answers:?}"
+            ));
         }
     }
 
@@ -140,7 +144,9 @@ impl Ledger {
         let fits = |(_, call): &(usize, &Call)| call.run == run && call.usage == Some(grown);
         match self.calls.iter().enumerate().find(fits) {
             Some((number, _)) if facts.counted.insert(number) => {}
-            Some((number, _)) => writer.broken(|| format!("{run} counts the usage of its call c{number} twice")),
+            Some((number, _)) => {
+                writer.broken(|| format!("{run} counts the usage of its call c{number} twice"))
+            }
             None => writer.broken(|| format!("{run} counts {grown:?}, which no call of it used")),
         }
     }

@@ -9,7 +9,7 @@ use ropewalk_types::{
 };
 use serde::Deserialize;
 
-use super::{Ledger, RunFacts, StepFacts, ThreadFacts, Writer};
+use super::{Ledger, RunFacts, StepFacts, Writer};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -41,7 +41,7 @@ impl Ledger {
                     }
                     match put.kind {
                         Kind::Thread => {
-                            self.threads.entry(put.id.clone()).or_insert_with(ThreadFacts::default);
+                            self.threads.entry(put.id.clone()).or_default();
                         }
                         Kind::Run if self.run(writer, put) => ended.push(put.id.clone()),
                         Kind::RunStep => self.step(writer, put, &over),
@@ -184,7 +184,8 @@ impl Ledger {
             writer.broken(|| format!("{} was over and is written again", put.id));
         }
         if let Some(run) = &message.run_id
-            && before.is_none_or(|before| (&before.content, &before.status) != (&message.content, &message.status))
+            && before
+                .is_none_or(|before| (&before.content, &before.status) != (&message.content, &message.status))
         {
             self.judge_part(writer, run.as_str(), &put.id, over);
         }
@@ -243,7 +244,8 @@ fn judge_outputs(writer: Writer<'_>, before: &StepFacts, step: &RunStep, server_
     for (call, output) in outputs(&before.step) {
         let now = outputs(step).find(|(other, _)| *other == call).and_then(|(_, now)| now);
         if output.is_some() && output != now {
-            writer.broken(|| format!("the output of {call} in {} was {output:?}, and is {now:?} now", step.id));
+            writer
+                .broken(|| format!("the output of {call} in {} was {output:?}, and is {now:?} now", step.id));
         }
     }
     for call in before.server_calls.iter().filter(|call| call.output.is_some()) {

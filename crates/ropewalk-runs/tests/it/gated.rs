@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Debug},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -9,15 +10,21 @@ use ropewalk_store::{
     Backend, Batch, Document, DocumentPage, Kind, Lease, ListRequest, MemoryBackend, Organization, StoreError,
 };
 
-/// A store in memory whose commits have to pass a gate first.
+/// A store in memory whose commits have to pass a gate first, and whose leases may take long to renew.
 pub(crate) struct Gated<G> {
     inner: MemoryBackend,
     gate: G,
+    renewal: Duration,
 }
 
 impl<G> Gated<G> {
     pub(crate) fn new(gate: G) -> Self {
-        Self { inner: MemoryBackend::default(), gate }
+        Self { inner: MemoryBackend::default(), gate, renewal: Duration::ZERO }
+    }
+
+    pub(crate) fn slow_to_renew(mut self, renewal: Duration) -> Self {
+        self.renewal = renewal;
+        self
     }
 }
 
@@ -65,6 +72,7 @@ where
     }
 
     async fn renew(&self, leases: &[Lease], until_ms: i64) -> Result<Vec<bool>, StoreError> {
+        tokio::time::sleep(self.renewal).await;
         self.inner.renew(leases, until_ms).await
     }
 

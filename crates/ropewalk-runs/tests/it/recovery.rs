@@ -1,9 +1,11 @@
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
+use futures_util::future::BoxFuture;
 use ropewalk_model::{ChatMessage, ModelEvent, ScriptedModel, Turn};
+use ropewalk_store::{Batch, Store, StoreError};
 use ropewalk_types::{MessageStatus, RunStatus, RunStepStatus, ToolOutput};
 
-use crate::world::World;
+use crate::{gated::Gated, world::World};
 
 fn half() -> Turn {
     Turn::new().event(ModelEvent::Text("Half an ans".to_owned())).stall()
@@ -90,6 +92,23 @@ async fn a_worker_keeps_its_lease_as_long_as_it_lives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_worker_that_renews_too_late_does_not_take_its_own_runs_from_itself() {
+    let gate = |_: &Batch| -> BoxFuture<'static, Result<(), StoreError>> { Box::pin(ready(Ok(()))) };
+    let slow = Gated::new(gate).slow_to_renew(Duration::from_secs(6));
+    let world = World::over(Store::new(slow)).await;
+    let answer = Turn::new()
+        .wait(tokio::time::sleep(Duration::from_secs(60)))
+        .event(ModelEvent::Text("Late.".to_owned()))
+        .event(ModelEvent::Finish(ropewalk_model::FinishReason::Stop));
+    let model = ScriptedModel::with_turns([answer]);
+    let alone = world.engine_over(&model);
+    let _work = world.work(&alone);
+    let run = world.start(&alone, false).await.run;
+    let run = world.until(&run.id, |run| run.status.is_terminal()).await;
+    assert_eq!((run.status, model.requests().len()), (RunStatus::Completed, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn outputs_survive_a_crash_right_after_they_were_acknowledged() {
     let world = World::new().await;
     let dead = world.engine([Turn::calls([("f", "{}")]), half()]);
@@ -122,7 +141,7 @@ async fn a_thread_that_is_deleted_takes_its_run_with_it() {
             async move { futures_util::StreamExt::collect::<Vec<_>>(started.stream.unwrap()).await },
         );
     tokio::time::sleep(Duration::from_millis(10)).await;
-    let tree = ropewalk_store::Batch::new().delete_tree(ropewalk_store::Kind::Thread, world.thread.as_str());
+    let tree = Batch::new().delete_tree(ropewalk_store::Kind::Thread, world.thread.as_str());
     world.scope.commit(tree).await.unwrap();
     engine.poke(&id);
     let told = String::from_utf8(reader.await.unwrap().concat()).unwrap();
