@@ -7,6 +7,7 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -14,11 +15,16 @@ use parking_lot::Mutex;
 use ropewalk_events::Event;
 use ropewalk_store::Batch;
 use ropewalk_types::{RunId, RunStepInclude};
+use tokio::time::Instant;
 
 use crate::journal::{self, Draft, MOST_UNSTORED};
 
 /// Bytes of deltas beyond which they are stored, few though they may be.
 const MOST_UNSTORED_BYTES: usize = 64 * 1024;
+/// How long deltas may wait to be stored, once there are a few: a slow answer is kept as it grows.
+const LONGEST_UNSTORED: Duration = Duration::from_secs(2);
+/// How many deltas are a few. The clock is looked at each time as many more have come.
+const FEW: u64 = 8;
 /// Bytes of stored events that are kept for readers who are behind. Who falls further behind reads the store.
 const MOST_STORED_BYTES: usize = 64 * 1024;
 
@@ -35,6 +41,8 @@ struct Inner {
     stored: usize,
     /// The number of the last event that is stored.
     stored_last: u64,
+    /// When something was stored last.
+    stored_at: Instant,
     /// The number of the last event that `frames` lacks.
     gone_last: u64,
     /// The number of the last event that was told.
@@ -68,6 +76,7 @@ impl EventLog {
             gone: 0,
             stored: 0,
             stored_last,
+            stored_at: Instant::now(),
             gone_last: stored_last,
             last,
             whole: include.contains(&RunStepInclude::SearchContent),
@@ -107,6 +116,7 @@ impl EventLog {
         }
         inner.frames.extend_from_slice(&draft.bytes);
         inner.stored = inner.frames.len();
+        inner.stored_at = Instant::now();
         (inner.last, inner.stored_last) = (draft.last, draft.last);
         inner.let_go();
         inner.wake();
@@ -120,7 +130,9 @@ impl EventLog {
         inner.wake();
         let unstored = inner.last - inner.stored_last;
         // One turn of the machine tells of a few events at most.
-        unstored >= MOST_UNSTORED / 2 || inner.frames.len() - inner.stored >= MOST_UNSTORED_BYTES
+        unstored >= MOST_UNSTORED / 2
+            || inner.frames.len() - inner.stored >= MOST_UNSTORED_BYTES
+            || (unstored.is_multiple_of(FEW) && inner.stored_at.elapsed() >= LONGEST_UNSTORED)
     }
 
     /// Nothing more is told here.
