@@ -26,7 +26,7 @@ struct Mutation {
 /// Worlds within which each must be found.
 const SEEDS: u64 = 4_000;
 
-const MUTATIONS: [Mutation; 19] = [
+const MUTATIONS: [Mutation; 18] = [
     Mutation {
         name: "goes on with a run that was taken over",
         file: "ropewalk-runs/src/execution.rs",
@@ -44,12 +44,6 @@ const MUTATIONS: [Mutation; 19] = [
         file: "ropewalk-runs/src/execution.rs",
         find: "if self.look_again().await?.is_some() {",
         replace: "if self.look_again().await?.is_some() && self.versions.run == 0 {",
-    },
-    Mutation {
-        name: "stores again what was stored, as the answer was lost",
-        file: "ropewalk-runs/src/execution.rs",
-        find: "self.waiting = document.decode_state::<RunState>()?.and_then(|state| state.waiting);",
-        replace: "",
     },
     Mutation {
         name: "leaves the line, and its counter stays",
