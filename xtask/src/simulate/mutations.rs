@@ -26,7 +26,7 @@ struct Mutation {
 /// Worlds within which each must be found.
 const SEEDS: u64 = 4_000;
 
-const MUTATIONS: [Mutation; 18] = [
+const MUTATIONS: [Mutation; 10] = [
     Mutation {
         name: "goes on with a run that was taken over",
         file: "ropewalk-runs/src/execution.rs",
@@ -86,54 +86,6 @@ const MUTATIONS: [Mutation; 18] = [
         file: "ropewalk-runs/src/engine.rs",
         find: "let put = put.expect(Expect::Version(document.version)).fence(fence);",
         replace: "let put = put.fence(fence);",
-    },
-    Mutation {
-        name: "replaces outputs by others that come late",
-        file: "ropewalk-runs/src/machine/late_outputs.rs",
-        find: "                && function.output.is_none()\n",
-        replace: "",
-    },
-    Mutation {
-        name: "acknowledges a cancel that is not synced",
-        file: "ropewalk-runs/src/engine.rs",
-        find: "let mut batch = Batch::new().put(put);",
-        replace: "let mut batch = Batch::new().put(put).durability(ropewalk_store::Durability::Written);",
-    },
-    Mutation {
-        name: "waits for outputs without a deadline",
-        file: "ropewalk-runs/src/engine.rs",
-        find: "RunStatus::RequiresAction => run.expires_at.map(|at| at.0.saturating_mul(1000)),",
-        replace: "RunStatus::RequiresAction => None,",
-    },
-    Mutation {
-        name: "loses what a call used",
-        file: "ropewalk-runs/src/machine.rs",
-        find: "        self.state.usage += usage;\n",
-        replace: "",
-    },
-    Mutation {
-        name: "leaves the message open that a dead process was writing",
-        file: "ropewalk-runs/src/machine.rs",
-        find: "self.close_message(Some(ropewalk_types::IncompleteReason::RunFailed), context, effects);",
-        replace: "",
-    },
-    Mutation {
-        name: "lets go of the thread while it waits for outputs",
-        file: "ropewalk-runs/src/record.rs",
-        find: "let locks = !run.status.is_terminal()",
-        replace: "let locks = run.status != RunStatus::RequiresAction && !run.status.is_terminal()",
-    },
-    Mutation {
-        name: "does not renew its leases",
-        file: "ropewalk-runs/src/worker.rs",
-        find: "done = self.renew_leases().await;",
-        replace: "done = Ok(());",
-    },
-    Mutation {
-        name: "gives numbers of lost events to others",
-        file: "ropewalk-runs/src/worker.rs",
-        find: "stored + MOST_UNSTORED",
-        replace: "stored",
     },
 ];
 
