@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::join;
 use ropewalk_runs::{BusyPolicy, NewRun, RunError, RunStream, record};
 use ropewalk_store::{Batch, Clock, Expect, Kind, ListRequest};
 use ropewalk_types::{
@@ -130,7 +131,7 @@ impl Client {
             || line,
             async |process| {
                 let Some((engine, scope)) = process.engine() else { return Ok(None) };
-                engine.create(scope, new).await.map(Some)
+                engine.create(&scope, new).await.map(Some)
             },
         );
         if let Some((process, Ok(Some(started)))) = asked.await {
@@ -152,7 +153,7 @@ impl Client {
             || format!("add {} to {thread}, {policy}", message.id),
             async |process| {
                 let Some((engine, scope)) = process.engine() else { return Ok(false) };
-                engine.add_message(scope, &message, policy, Batch::new()).await.map(|_| true)
+                engine.add_message(&scope, &message, policy, Batch::new()).await.map(|_| true)
             },
         );
         if let Some((_, Ok(true))) = asked.await {
@@ -160,34 +161,32 @@ impl Client {
         }
     }
 
-    pub(crate) async fn submit(&self, thread: &ThreadId, run: &RunId) {
+    /// Submits outputs, sometimes twice at once.
+    async fn submit(&self, thread: &ThreadId, run: &RunId) {
+        if self.world.random.permille(200) {
+            join(self.submit_once(thread, run), self.submit_once(thread, run)).await;
+        } else {
+            self.submit_once(thread, run).await;
+        }
+    }
+
+    async fn submit_once(&self, thread: &ThreadId, run: &RunId) {
         let world = &self.world;
-        let Some(stored) = world.disk.get::<Run>(&world.organization, Kind::Run, run.as_str()) else {
-            return;
-        };
-        let mut calls: Vec<ToolCallId> = stored
-            .required_action
-            .iter()
-            .flat_map(|action| &action.submit_tool_outputs.tool_calls)
-            .map(|call| call.id.clone())
-            .collect();
+        let mut calls = world.ledger.lock().calls_to_answer(run.as_str());
         match world.random.below(12) {
             0 => drop(calls.pop()),
             1 => calls.push("call_unknown".into()),
             2 => calls.extend(calls.first().cloned()),
             _ => {}
         }
-        let outputs: Vec<ToolOutput> = calls
-            .into_iter()
-            .map(|call| ToolOutput::new(call, format!("out {}", world.random.next())))
-            .collect();
+        let output = |call: &ToolCallId| ToolOutput::new(call, format!("out {}", world.random.next()));
+        let outputs: Vec<ToolOutput> = calls.iter().map(output).collect();
         let stream = world.random.permille(400);
-        let words: Vec<&str> = outputs.iter().map(|output| output.tool_call_id.as_str()).collect();
         let asked = self.ask(
-            || format!("take outputs of {words:?} for {run}{}", if stream { ", streamed" } else { "" }),
+            || format!("take {outputs:?} for {run}{}", if stream { ", streamed" } else { "" }),
             async |process| {
                 let Some((engine, scope)) = process.engine() else { return Ok(None) };
-                engine.submit(scope, thread, run, &outputs, stream).await.map(Some)
+                engine.submit(&scope, thread, run, &outputs, stream).await.map(Some)
             },
         );
         if let Some((process, Ok(Some(started)))) = asked.await {
@@ -201,7 +200,7 @@ impl Client {
             || format!("cancel {run}"),
             async |process| {
                 let Some((engine, scope)) = process.engine() else { return Ok(None) };
-                engine.cancel(scope, thread, run).await.map(Some)
+                engine.cancel(&scope, thread, run).await.map(Some)
             },
         );
         if let Some((_, Ok(Some(told)))) = asked.await {
@@ -218,7 +217,7 @@ impl Client {
             || format!("note {notes:?} on {run}"),
             async |process| {
                 let Some((engine, scope)) = process.engine() else { return Ok(None) };
-                engine.modify(scope, thread, run, notes.clone().into()).await.map(Some)
+                engine.modify(&scope, thread, run, notes.clone().into()).await.map(Some)
             },
         );
         if let Some((_, Ok(Some(told)))) = asked.await {
@@ -234,7 +233,7 @@ impl Client {
                 || format!("wait for a change of {run}"),
                 async |process| {
                     let Some((engine, scope)) = process.engine() else { return Ok(()) };
-                    engine.changed(scope, thread, run, patience).await.map(drop)
+                    engine.changed(&scope, thread, run, patience).await.map(drop)
                 },
             )
             .await;

@@ -7,7 +7,6 @@ use parking_lot::Mutex;
 use ropewalk_store::{
     Backend, Batch, Document, Durability, Kind, Lease, MemoryBackend, Operation, Organization, StoreError,
 };
-use serde::de::DeserializeOwned;
 
 use crate::random::Random;
 
@@ -112,15 +111,6 @@ impl Disk {
         if synced {
             inner.synced = inner.writes.len();
         }
-    }
-
-    pub(crate) fn get<T: DeserializeOwned>(
-        &self,
-        organization: &Organization,
-        kind: Kind,
-        id: &str,
-    ) -> Option<T> {
-        now(self.tables().get(organization, kind, id)).ok()??.decode().ok()
     }
 
     /// Whether a document holds this lock.

@@ -9,6 +9,9 @@ use ropewalk_store::{
 
 use crate::{disk, process::Process, world::World};
 
+/// How long the store takes when it is slow.
+pub(crate) const SLOWEST_ANSWER: Duration = Duration::from_secs(6);
+
 /// What becomes of a call.
 enum Fate {
     Done,
@@ -79,7 +82,7 @@ impl FaultyStore {
         if world.is_calm() || world.weather.store_ms + world.weather.store_slow == 0 {
             Duration::ZERO
         } else if world.strikes(world.weather.store_slow) {
-            world.random.ms(500..6_000)
+            world.random.ms(500..SLOWEST_ANSWER.as_millis() as u64)
         } else {
             world.random.ms(0..world.weather.store_ms + 1)
         }

@@ -64,7 +64,7 @@ async fn read_on(
     let stream = tokio::select! {
         biased;
         () = process.death() => return Some(End::Broken),
-        stream = engine.events(scope, thread, run, heard.last.unwrap_or_default()) => stream,
+        stream = engine.events(&scope, thread, run, heard.last.unwrap_or_default()) => stream,
     };
     match stream {
         Ok(stream) => Some(heard.read(process, stream, manner).await),

@@ -9,6 +9,7 @@ mod faulty_store;
 mod faulty_tool;
 mod follower;
 mod ledger;
+mod notices;
 mod process;
 mod random;
 mod reader;

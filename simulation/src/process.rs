@@ -8,19 +8,21 @@ use std::{
     fmt,
     future::pending,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use ropewalk_runs::{Clock, Engine, EngineOptions};
 use ropewalk_store::{Scope, Store};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::ProcessClock, faulty_model::FaultyModel, faulty_store::FaultyStore, faulty_tool, world::World,
+    clock::ProcessClock, faulty_model::FaultyModel, faulty_store::FaultyStore, faulty_tool, notices::Notices,
+    world::World,
 };
 
 /// One process over the world's disk.
@@ -31,7 +33,8 @@ pub(crate) struct Process {
     alive: AtomicBool,
     died_ms: AtomicU64,
     death: CancellationToken,
-    engine: OnceLock<(Engine, Scope, CancellationToken)>,
+    /// It holds the process in turn: the end of the world takes it away.
+    engine: Mutex<Option<(Engine, Scope, CancellationToken)>>,
     leaving: AtomicBool,
 }
 
@@ -56,7 +59,7 @@ impl Process {
                 alive: AtomicBool::new(true),
                 died_ms: AtomicU64::new(u64::MAX),
                 death: CancellationToken::new(),
-                engine: OnceLock::new(),
+                engine: Mutex::default(),
                 leaving: AtomicBool::new(false),
             })
         });
@@ -69,13 +72,13 @@ impl Process {
         }
         let model = Arc::new(FaultyModel(process.clone()));
         let engine = Engine::new(store.clone(), model, clock, world.ids(), options)
-            .with_tools(faulty_tool::tools(&process));
+            .with_tools(faulty_tool::tools(&process))
+            .with_outbox(Arc::new(Notices(world.clone())));
         let worker = engine.clone();
         let stop = CancellationToken::new();
         let until = stop.clone();
         tokio::spawn(async move { worker.work(until).await });
-        // It is new: nothing is there yet.
-        drop(process.engine.set((engine, store.scope(world.organization.clone()), stop)));
+        *process.engine.lock() = Some((engine, store.scope(world.organization.clone()), stop));
         process
     }
 
@@ -93,8 +96,13 @@ impl Process {
     }
 
     /// The engine, and what it reaches in the store.
-    pub(crate) fn engine(&self) -> Option<(&Engine, &Scope)> {
-        self.engine.get().map(|(engine, scope, _)| (engine, scope))
+    pub(crate) fn engine(&self) -> Option<(Engine, Scope)> {
+        self.engine.lock().as_ref().map(|(engine, scope, _)| (engine.clone(), scope.clone()))
+    }
+
+    /// Lets go of the engine, at the end of the world.
+    pub(crate) fn end(&self) {
+        self.engine.lock().take();
     }
 
     /// Whether it lets go of what it has, as it is to stop.
@@ -104,7 +112,7 @@ impl Process {
 
     /// Stops as a server does: what is under way may end, but for so long only.
     pub(crate) async fn leave(&self, within: Duration) {
-        let Some((engine, _, stop)) = self.engine.get() else { return };
+        let Some((engine, _, stop)) = self.engine.lock().clone() else { return };
         self.world.say(|| format!("{self:?} is to stop within {within:?}"));
         self.leaving.store(true, Ordering::Relaxed);
         // In time or not, it goes.

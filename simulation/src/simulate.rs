@@ -4,7 +4,7 @@ use std::{cell::RefCell, panic, sync::Once, time::Duration};
 
 use tokio::{runtime, task::JoinSet, time::sleep};
 
-use crate::{client::Client, disasters, follower, trace::Trace, world::World};
+use crate::{client::Client, disasters, faulty_store::SLOWEST_ANSWER, follower, trace::Trace, world::World};
 
 /// Seconds that all runs have to end, once no fault comes any more.
 const PATIENCE: u64 = 90;
@@ -63,8 +63,8 @@ async fn live(seed: u64, traced: bool) -> std::sync::Arc<World> {
         }
         sleep(Duration::from_secs(1)).await;
     }
-    // What was told to be over lets go of what it held.
-    sleep(Duration::from_secs(2)).await;
+    // What was told to be over lets go of what it held, once the store has answered.
+    sleep(SLOWEST_ANSWER + Duration::from_secs(2)).await;
     if world.verdict().is_none() {
         follower::read_everything(&world).await;
         world.ledger.lock().close(&world);

@@ -133,7 +133,7 @@ impl World {
 
     /// Lets go of its processes, which know it.
     pub(crate) fn end(&self) {
-        self.processes.lock().clear();
+        self.processes.lock().drain(..).for_each(|process| process.end());
     }
 
     pub(crate) fn add_process(&self, make: impl FnOnce(usize) -> Arc<Process>) -> Arc<Process> {

@@ -2,10 +2,11 @@
 
 mod mutations;
 
+use std::path::Path;
+
 use clap::Args;
 
 use crate::process::{cargo, command, run, target};
-pub(crate) use mutations::check as find_planted_bugs;
 
 /// Runs the engine in simulated worlds of faults; see simulation/README.md.
 #[derive(Debug, Args)]
@@ -27,7 +28,7 @@ pub(crate) struct Simulate {
 impl Simulate {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         if self.mutations {
-            return find_planted_bugs();
+            return mutations::check();
         }
         run(&mut cargo(&["build", "--release", "--quiet", "--package", "ropewalk-simulation"]))?;
         let mut simulate = command(target().join("release/ropewalk-simulate"));
@@ -37,4 +38,10 @@ impl Simulate {
         };
         run(&mut simulate)
     }
+}
+
+/// Runs a few thousand worlds with a program that is built, and proves that it finds planted bugs.
+pub(crate) fn check(simulate: &Path) -> anyhow::Result<()> {
+    run(command(simulate).args(["--seeds", "2500"]))?;
+    mutations::check()
 }

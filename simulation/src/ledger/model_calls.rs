@@ -1,7 +1,9 @@
 //! What the model is asked, what a tool is asked, and what it costs.
 
 use ropewalk_model::{ChatMessage, ModelRequest};
-use ropewalk_types::{IncompleteReason, MessageStatus, Run, RunStatus, RunStepStatus, StepDetails, Usage};
+use ropewalk_types::{
+    IncompleteReason, MessageStatus, Run, RunStatus, RunStepStatus, StepDetails, ToolCallId, Usage,
+};
 
 use super::{Ledger, Writer, writes::outputs};
 use crate::process::Process;
@@ -25,6 +27,16 @@ pub(crate) fn said_by(text: &str) -> Option<usize> {
 }
 
 impl Ledger {
+    /// The calls of functions that a run made last, whether it waits for their outputs or is past that.
+    pub(crate) fn calls_to_answer(&self, run: &str) -> Vec<ToolCallId> {
+        let steps = self.runs.get(run).into_iter().flat_map(|facts| facts.steps.iter().rev());
+        let mut calls = steps.filter_map(|step| self.steps.get(step)).map(|facts| outputs(&facts.step));
+        let calls = calls.find_map(|calls| {
+            Some(calls.map(|(id, _)| id.into()).collect()).filter(|ids: &Vec<_>| !ids.is_empty())
+        });
+        calls.unwrap_or_default()
+    }
+
     /// The model is called; gives the number of the call.
     pub(crate) fn model_called(&mut self, process: &Process, request: &ModelRequest) -> usize {
         let number = self.calls.len();

@@ -33,11 +33,15 @@ impl Ledger {
             .map(|(id, _)| id.clone())
             .collect();
         let mut ended = Vec::new();
+        let mut moved = Vec::new();
         for operation in &batch.operations {
             match operation {
                 Operation::Put(put) => {
                     if writer.process.is_some() {
                         self.bodies.entry(put.id.clone()).or_default().push(put.body.clone());
+                    }
+                    if put.kind == Kind::Run {
+                        moved.extend(self.new_status(put));
                     }
                     match put.kind {
                         Kind::Thread => {
@@ -56,6 +60,14 @@ impl Ledger {
         for run in ended {
             self.all_closed(writer, &run);
         }
+        judge_notices(writer, batch, &moved);
+    }
+
+    /// The run and its status, if that is another than before.
+    fn new_status(&self, put: &Put) -> Option<(String, String)> {
+        let run: Run = serde_json::from_slice(&put.body).ok()?;
+        let moved = self.runs.get(&put.id).is_none_or(|facts| facts.run.status != run.status);
+        moved.then(|| (put.id.clone(), run.status.to_string()))
     }
 
     fn forget_thread(&mut self, thread: &str) {
@@ -203,6 +215,20 @@ impl Ledger {
         {
             writer.broken(|| format!("{process:?} writes {part} of {run}, which is driven by {owner:?}"));
         }
+    }
+}
+
+/// A status is announced once, in the commit that makes it true.
+fn judge_notices(writer: Writer<'_>, batch: &Batch, moved: &[(String, String)]) {
+    let notice = |operation: &Operation| match operation {
+        Operation::Put(put) if put.kind == Kind::WebhookDelivery => {
+            Some((put.parent.clone()?, String::from_utf8_lossy(&put.body).into_owned()))
+        }
+        _ => None,
+    };
+    let announced: Vec<_> = batch.operations.iter().filter_map(notice).collect();
+    if announced != moved {
+        writer.broken(|| format!("{announced:?} is announced of what is now {moved:?}"));
     }
 }
 

@@ -24,9 +24,9 @@ struct Mutation {
 }
 
 /// Worlds within which each must be found.
-const SEEDS: u64 = 4_000;
+const SEEDS: u64 = 3_000;
 
-const MUTATIONS: [Mutation; 10] = [
+const MUTATIONS: [Mutation; 20] = [
     Mutation {
         name: "goes on with a run that was taken over",
         file: "ropewalk-runs/src/execution.rs",
@@ -44,6 +44,12 @@ const MUTATIONS: [Mutation; 10] = [
         file: "ropewalk-runs/src/execution.rs",
         find: "if self.look_again().await?.is_some() {",
         replace: "if self.look_again().await?.is_some() && self.versions.run == 0 {",
+    },
+    Mutation {
+        name: "announces each commit as a new status",
+        file: "ropewalk-runs/src/execution.rs",
+        find: "match run.status == self.stored_status {",
+        replace: "match run.status == RunStatus::Queued {",
     },
     Mutation {
         name: "leaves the line, and its counter stays",
@@ -70,6 +76,18 @@ const MUTATIONS: [Mutation; 10] = [
         replace: "&[&draft.bytes]",
     },
     Mutation {
+        name: "leaves out what a reader missed who comes back",
+        file: "ropewalk-runs/src/event_log.rs",
+        find: "journal::behind(&inner.frames, after)",
+        replace: "inner.frames.len().min(after as usize * 1000)",
+    },
+    Mutation {
+        name: "leaves a run to its first driver for ever",
+        file: "ropewalk-runs/src/engine.rs",
+        find: "            _ => Some(self.lease_end()),",
+        replace: "            _ => None,",
+    },
+    Mutation {
         name: "forgets a delta now and then",
         file: "ropewalk-runs/src/machine/turn.rs",
         find: "        let part = ContentDelta::Text {",
@@ -82,10 +100,52 @@ const MUTATIONS: [Mutation; 10] = [
         replace: "self.state.answering",
     },
     Mutation {
-        name: "takes outputs twice",
+        name: "takes outputs twice, if they come late",
+        file: "ropewalk-runs/src/machine/late_outputs.rs",
+        find: "                && function.output.is_none()\n",
+        replace: "",
+    },
+    Mutation {
+        name: "acknowledges a cancel that is not synced",
         file: "ropewalk-runs/src/engine.rs",
-        find: "let put = put.expect(Expect::Version(document.version)).fence(fence);",
-        replace: "let put = put.fence(fence);",
+        find: "let mut batch = Batch::new().put(put);",
+        replace: "let mut batch = Batch::new().put(put).durability(ropewalk_store::Durability::Written);",
+    },
+    Mutation {
+        name: "waits for outputs without a deadline",
+        file: "ropewalk-runs/src/engine.rs",
+        find: "RunStatus::RequiresAction => run.expires_at.map(|at| at.0.saturating_mul(1000)),",
+        replace: "RunStatus::RequiresAction => None,",
+    },
+    Mutation {
+        name: "loses what a call used",
+        file: "ropewalk-runs/src/machine.rs",
+        find: "        self.state.usage += usage;\n",
+        replace: "",
+    },
+    Mutation {
+        name: "leaves the message open that a dead process was writing",
+        file: "ropewalk-runs/src/machine.rs",
+        find: "self.close_message(Some(ropewalk_types::IncompleteReason::RunFailed), context, effects);",
+        replace: "",
+    },
+    Mutation {
+        name: "lets go of the thread while it waits for outputs",
+        file: "ropewalk-runs/src/record.rs",
+        find: "let locks = !run.status.is_terminal()",
+        replace: "let locks = run.status != RunStatus::RequiresAction && !run.status.is_terminal()",
+    },
+    Mutation {
+        name: "does not renew its leases",
+        file: "ropewalk-runs/src/worker.rs",
+        find: "done = self.renew_leases().await;",
+        replace: "done = Ok(());",
+    },
+    Mutation {
+        name: "gives numbers of lost events to others",
+        file: "ropewalk-runs/src/worker.rs",
+        find: "stored + MOST_UNSTORED",
+        replace: "stored",
     },
 ];
 
