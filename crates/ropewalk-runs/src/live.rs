@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
@@ -70,12 +70,20 @@ impl Live {
 pub(crate) struct LiveRuns(Mutex<BTreeMap<RunId, Arc<Live>>>);
 
 impl LiveRuns {
+    /// Adds `live`, unless a later execution of the same run is here: what was made or claimed first may begin last,
+    /// where its commit was answered so late that the worker took it over meanwhile.
     pub(crate) fn insert(&self, run: RunId, live: Arc<Live>) {
-        match self.0.lock().insert(run, live) {
-            None => measures::active(1),
-            // It was taken over in its own process: nobody renews its lease any more, so nothing else would tell it.
-            Some(lost) => lost.poke.notify_one(),
-        }
+        let lost = match self.0.lock().entry(run) {
+            Entry::Vacant(place) => {
+                place.insert(live);
+                measures::active(1);
+                return;
+            }
+            Entry::Occupied(place) if place.get().fence > live.fence => live,
+            Entry::Occupied(mut place) => place.insert(live),
+        };
+        // It was taken over in its own process: nobody renews its lease any more, so nothing else would tell it.
+        lost.poke.notify_one();
     }
 
     /// Forgets `live`, but not a later execution of the same run.
@@ -109,5 +117,28 @@ impl LiveRuns {
             (live, lease)
         };
         self.all().into_iter().map(lease).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_later_execution_stays_whichever_begins_first() {
+        let run = RunId::from("run_1");
+        let live = |fence| Live::new(Organization::new("org"), fence, 1, EventLog::new(0, 0, &[]));
+        for later_first in [false, true] {
+            let (older, later) = (live(1), live(2));
+            let runs = LiveRuns::default();
+            let order = if later_first { [&later, &older] } else { [&older, &later] };
+            order.into_iter().for_each(|live| runs.insert(run.clone(), live.clone()));
+            assert!(older.poke.notified().now_or_never().is_some(), "the older one hears that it is lost");
+            runs.remove(&run, &older);
+            let leases: Vec<u64> = runs.leases().iter().map(|(_, lease)| lease.fence).collect();
+            assert_eq!(leases, [later.fence()], "the lease of the later one is renewed");
+        }
     }
 }
