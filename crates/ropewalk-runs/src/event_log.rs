@@ -22,9 +22,9 @@ use crate::journal::{self, Draft, MOST_UNSTORED};
 /// Bytes of deltas beyond which they are stored, few though they may be.
 const MOST_UNSTORED_BYTES: usize = 64 * 1024;
 /// How long deltas may wait to be stored, once there are a few: a slow answer is kept as it grows.
-const LONGEST_UNSTORED: Duration = Duration::from_secs(2);
+const LONGEST_UNSTORED: Duration = Duration::from_secs(1);
 /// How many deltas are a few. The clock is looked at each time as many more have come.
-const FEW: u64 = 8;
+const FEW: u64 = 4;
 /// Bytes of stored events that are kept for readers who are behind. Who falls further behind reads the store.
 const MOST_STORED_BYTES: usize = 64 * 1024;
 
