@@ -1,7 +1,6 @@
 //! Measures `ropewalk serve` beside a bare upstream and a floor, all in one run on one machine; the SSE decoder beside
 //! public ones; open streams, resumed streams, pages of long lists, requests that do little, leases, cold start, recovery
-//! from a kill. Prints Markdown for
-//! docs/performance.md.
+//! from a kill. Prints Markdown for docs/performance.md.
 //!
 //! All traffic stays on loopback, is bounded in count and time, and every process is ended with this one.
 
@@ -29,7 +28,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Parser)]
@@ -43,6 +42,9 @@ struct Cli {
     /// Only proves that all of it runs: the numbers mean nothing.
     #[arg(long)]
     quick: bool,
+    /// Measures this section only; may be given more than once.
+    #[arg(long, value_name = "SECTION")]
+    only: Vec<Section>,
     #[command(subcommand)]
     part: Option<Part>,
 }
@@ -59,6 +61,21 @@ enum Part {
         /// Where its database is.
         folder: PathBuf,
     },
+}
+
+/// What can be measured alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Section {
+    Throughput,
+    OpenStreams,
+    SteadyStreams,
+    Resuming,
+    Pages,
+    Requests,
+    ColdStart,
+    Leases,
+    Recovery,
+    Decoders,
 }
 
 /// How much to measure.
@@ -104,7 +121,7 @@ impl Extent {
             at_once: &[1, 16, 256],
             open_streams: 5_000,
             steady_streams: 1_000,
-            looks: &[1, 15, 30, 45, 60],
+            looks: &[1, 2, 15, 30, 45, 60],
             messages: 100_000,
             killed_runs: 200,
             starts: 15,
@@ -118,36 +135,47 @@ fn main() -> anyhow::Result<()> {
     match cli.part {
         Some(Part::Upstream) => upstream::serve(),
         Some(Part::Floor { upstream, folder }) => floor::serve(upstream, &folder),
-        None => measure(&cli.ropewalk, Extent::new(cli.seconds, cli.quick)),
+        None => measure(&cli.ropewalk, Extent::new(cli.seconds, cli.quick), &cli.only),
     }
 }
 
-fn measure(ropewalk: &Path, extent: Extent) -> anyhow::Result<()> {
+fn measure(ropewalk: &Path, extent: Extent, only: &[Section]) -> anyhow::Result<()> {
     // What is started from here inherits it.
     rlimit::increase_nofile_limit(u64::MAX)?;
     // One thread makes the load: it shares the machine with what it measures.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {
-            done = measure_all(ropewalk, extent) => done,
+            done = measure_sections(ropewalk, extent, only) => done,
             // Whoever stops it stops its servers too: they end when they are dropped.
             () = stop_signal()? => anyhow::bail!("stopped"),
         }
     })
 }
 
-async fn measure_all(ropewalk: &Path, extent: Extent) -> anyhow::Result<()> {
-    report::throughput(&throughput::measure(ropewalk, extent).await?);
-    report::open_streams(&open_streams::measure(ropewalk, extent).await?);
-    report::steady_streams(&steady_streams::measure(ropewalk, extent).await?);
-    report::resuming(&resuming::measure(ropewalk, extent).await?);
-    report::lists(&lists::measure(ropewalk, extent).await?);
-    report::requests(&requests::measure(ropewalk, extent).await?);
-    report::cold_start(&cold_start::measure(ropewalk, extent).await?);
-    report::disk(disk::measure()?);
-    report::leases(&leases::measure(extent).await?);
-    report::recovery(&recovery::measure(ropewalk, extent).await?);
-    report::decoders(&decoders::measure(extent)?);
+/// Measures and reports all sections, or `only` some.
+async fn measure_sections(ropewalk: &Path, extent: Extent, only: &[Section]) -> anyhow::Result<()> {
+    for section in
+        Section::value_variants().iter().filter(|section| only.is_empty() || only.contains(section))
+    {
+        match section {
+            Section::Throughput => report::throughput(&throughput::measure(ropewalk, extent).await?),
+            Section::OpenStreams => report::open_streams(&open_streams::measure(ropewalk, extent).await?),
+            Section::SteadyStreams => {
+                report::steady_streams(&steady_streams::measure(ropewalk, extent).await?)
+            }
+            Section::Resuming => report::resuming(&resuming::measure(ropewalk, extent).await?),
+            Section::Pages => report::lists(&lists::measure(ropewalk, extent).await?),
+            Section::Requests => report::requests(&requests::measure(ropewalk, extent).await?),
+            Section::ColdStart => report::cold_start(&cold_start::measure(ropewalk, extent).await?),
+            Section::Leases => {
+                report::disk(disk::measure()?);
+                report::leases(&leases::measure(extent).await?);
+            }
+            Section::Recovery => report::recovery(&recovery::measure(ropewalk, extent).await?),
+            Section::Decoders => report::decoders(&decoders::measure(extent)?),
+        }
+    }
     Ok(())
 }
 

@@ -29,11 +29,29 @@ impl SteadyStreams {
     }
 }
 
+/// Bytes of the store's page cache.
+const PAGE_CACHE: usize = 8 << 20;
+/// Bytes of a message that helps to fill it.
+const MESSAGE: usize = 16 << 10;
+
+/// Writes messages until the page cache of the store is full, as that of a server is which has worked for a while: it is
+/// bounded, and grows with what is written, not with streams.
+async fn fill_page_cache(connection: &mut Connection) -> anyhow::Result<()> {
+    let thread = assistants::create_thread(connection).await?;
+    let (path, text) = (format!("/v1/threads/{thread}/messages"), "a word and more ".repeat(MESSAGE / 16));
+    let message = format!(r#"{{"role":"user","content":"{text}"}}"#);
+    for _ in 0..2 * PAGE_CACHE / MESSAGE {
+        connection.post(&path, &message).await?;
+    }
+    Ok(())
+}
+
 /// Opens all streams, looks at the memory while they go on, then ends all answers at once and reads each to its end.
 pub(crate) async fn measure(ropewalk: &Path, extent: Extent) -> anyhow::Result<SteadyStreams> {
     let upstream = Server::upstream()?;
     let server = Server::ropewalk(ropewalk, upstream.address)?;
     let mut connection = Connection::open(server.address).await?;
+    fill_page_cache(&mut connection).await?;
     let assistant = assistants::create_assistant(&mut connection, upstream::STEADY).await?;
     let mut streams = JoinSet::new();
     for mut stream in open_streams::open(server.address, &assistant, extent.steady_streams).await {

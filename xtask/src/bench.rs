@@ -11,6 +11,9 @@ pub(crate) struct Bench {
     /// Only proves that all of it runs: the numbers mean nothing.
     #[arg(long)]
     quick: bool,
+    /// Measures these sections only, such as `steady-streams`; `ropewalk-bench --help` lists them.
+    #[arg(long, value_name = "SECTION")]
+    only: Vec<String>,
 }
 
 impl Bench {
@@ -22,6 +25,9 @@ impl Bench {
         let programs = target().join("release");
         let mut bench = command(programs.join("ropewalk-bench"));
         bench.arg("--ropewalk").arg(programs.join("ropewalk")).args(["--seconds", &self.seconds.to_string()]);
+        for section in &self.only {
+            bench.args(["--only", section]);
+        }
         run(if self.quick { bench.arg("--quick") } else { &mut bench })
     }
 }
