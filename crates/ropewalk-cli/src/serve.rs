@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long open requests and runs may take to finish once the server is asked to stop.
-const GRACE: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(25);
 
 /// Serves the API over HTTP.
 #[derive(Debug, Args)]

@@ -41,11 +41,20 @@ impl Admission {
         Arc::new(Self { most_waiting, inner: Mutex::new(inner) })
     }
 
-    /// Whether a new run of `organization` should not even wait. One organisation may fill half of the line.
-    pub(crate) fn is_full(&self, organization: &Organization) -> bool {
+    /// Whether a new run of `organization` should not even wait. So many `standing` runs, and so many of them its own, wait
+    /// for their threads; one that `will_stand` there has to wait, though there may be free places. One organisation may
+    /// fill half of the queue.
+    pub(crate) fn is_full(
+        &self,
+        organization: &Organization,
+        standing: (usize, usize),
+        will_stand: bool,
+    ) -> bool {
         let inner = self.inner.lock();
-        let own = inner.lines.get(organization).map_or(0, BTreeMap::len);
-        inner.free == 0 && (inner.waiting >= self.most_waiting || own >= self.most_waiting.div_ceil(2))
+        let own = inner.lines.get(organization).map_or(0, BTreeMap::len) + standing.1;
+        let waiting = inner.waiting + standing.0;
+        (inner.free == 0 || will_stand)
+            && (waiting >= self.most_waiting || own >= self.most_waiting.div_ceil(2))
     }
 
     /// Goes in, if that needs no waiting.

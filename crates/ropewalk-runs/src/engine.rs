@@ -47,7 +47,8 @@ pub struct EngineOptions {
     /// Most runs that work at once; 4,096. Others wait, `queued`, in the order of their making, and organisations take
     /// turns.
     pub active_runs: usize,
-    /// Runs that wait to work beyond which no new ones are made; 16,384. One organisation may have half of them.
+    /// Runs that wait, to work or for their thread, beyond which no new ones are made; 16,384. One organisation may have
+    /// half of them.
     pub queued_runs: usize,
 }
 
@@ -347,7 +348,7 @@ impl Engine {
                 Ok(if waiting { Some(self.shared.clock.now_ms()) } else { document.due_at })
             })
             .await?;
-        if !self.shared.live.poke(run) {
+        if !self.rouse(run) {
             self.shared.due.notify_one();
         }
         Ok(cancelled)
@@ -379,7 +380,19 @@ impl Engine {
 
     /// Tells whoever drives `run` that it, or its thread, was changed or deleted.
     pub fn poke(&self, run: &RunId) {
-        self.shared.live.poke(run);
+        self.rouse(run);
+    }
+
+    /// Makes whoever drives `run` look at the store, soon even if its reader does not read; says whether there is somebody.
+    fn rouse(&self, run: &RunId) -> bool {
+        let Some(live) = self.shared.live.poke(run) else { return false };
+        if let Some(seat) = live.seat() {
+            self.shared
+                .home
+                .tasks
+                .spawn_on(async move { seat.relieve_soon().await }, &self.shared.home.runtime);
+        }
+        true
     }
 
     /// Begins no more work: runs that wait for their thread or to be started are let go of, for another engine to take

@@ -101,6 +101,11 @@ impl Execution {
         };
         // First, for who finds the log here reads it.
         self.shared.live.remove(run, &self.live);
+        if end == End::LetGo && self.shared.stopping.is_cancelled() {
+            // Another process need not wait until the lease is over. If this fails, it does.
+            let now = self.shared.clock.now_ms();
+            let _left = self.shared.store.renew(&[self.live.lease(run)], now).await;
+        }
         self.log.close(end);
     }
 

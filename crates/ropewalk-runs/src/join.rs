@@ -137,7 +137,9 @@ impl Engine {
             RunState { key, key_budget, traceparent, waiting: rank, overtakes, ..RunState::default() };
         let mut machine = Machine::restore(run, Vec::new(), ServerCalls::new(), None, state);
         let permit = if stream && place.is_none() { self.shared.admission.try_enter() } else { None };
-        if permit.is_none() && self.shared.admission.is_full(scope.organization()) {
+        let standing = self.shared.lines.standing(scope.organization());
+        if permit.is_none() && self.shared.admission.is_full(scope.organization(), standing, place.is_some())
+        {
             measures::rejected();
             return Err(RunError::Overloaded);
         }

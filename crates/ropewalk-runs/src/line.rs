@@ -13,9 +13,9 @@ use parking_lot::Mutex;
 use ropewalk_store::{Batch, Organization, Scope, StoreError};
 use ropewalk_types::{RunId, ThreadId};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
-use crate::record;
+use crate::{measures, record};
 
 /// Most runs that wait for one thread.
 const LONGEST: i64 = 100;
@@ -91,25 +91,60 @@ type Key = (Organization, ThreadId);
 
 /// Those of the lines whom this process drives.
 #[derive(Debug, Default)]
-pub(crate) struct Lines(Mutex<HashMap<Key, BTreeMap<Place, Arc<Notify>>>>);
+pub(crate) struct Lines(Mutex<Standers>);
+
+#[derive(Debug, Default)]
+struct Standers {
+    lines: HashMap<Key, BTreeMap<Place, Arc<Bell>>>,
+    /// How many stand in all lines, and in those of each organisation.
+    all: usize,
+    of: HashMap<Organization, usize>,
+}
+
+/// Calls one who stands in a line.
+#[derive(Debug)]
+struct Bell {
+    rings: Notify,
+    since: Instant,
+}
 
 impl Lines {
     /// Stands in the line of `thread` until the place is dropped.
     pub(crate) fn stand(self: &Arc<Self>, key: Key, place: Place) -> Standing {
-        let bell = Arc::new(Notify::new());
-        self.0.lock().entry(key.clone()).or_default().insert(place.clone(), bell.clone());
+        let bell = Arc::new(Bell { rings: Notify::new(), since: Instant::now() });
+        let mut standers = self.0.lock();
+        // An older execution of the same run gives way.
+        let older = standers.lines.entry(key.clone()).or_default().insert(place.clone(), bell.clone());
+        if older.is_none() {
+            standers.all += 1;
+            *standers.of.entry(key.0.clone()).or_default() += 1;
+            measures::queued(1);
+        }
+        drop(standers);
         Standing { lines: self.clone(), key, place, bell }
+    }
+
+    /// How many stand in the lines of this process, and how many of them are of `organization`.
+    pub(crate) fn standing(&self, organization: &Organization) -> (usize, usize) {
+        let standers = self.0.lock();
+        (standers.all, standers.of.get(organization).copied().unwrap_or_default())
+    }
+
+    /// Since when the one stands that stands longest.
+    pub(crate) fn oldest(&self) -> Option<Instant> {
+        let standers = self.0.lock();
+        standers.lines.values().flat_map(BTreeMap::values).map(|bell| bell.since).min()
     }
 
     /// Calls the first of this process who waits for `thread`.
     pub(crate) fn call(&self, organization: &Organization, thread: &ThreadId) {
-        let lines = self.0.lock();
-        if lines.is_empty() {
+        let standers = self.0.lock();
+        if standers.lines.is_empty() {
             return;
         }
-        let line = lines.get(&(organization.clone(), thread.clone()));
+        let line = standers.lines.get(&(organization.clone(), thread.clone()));
         if let Some((_, bell)) = line.and_then(BTreeMap::first_key_value) {
-            bell.notify_one();
+            bell.rings.notify_one();
         }
     }
 }
@@ -120,24 +155,35 @@ pub(crate) struct Standing {
     lines: Arc<Lines>,
     key: Key,
     place: Place,
-    bell: Arc<Notify>,
+    bell: Arc<Bell>,
 }
 
 impl Standing {
     /// Waits for a call.
     pub(crate) async fn called(&self) {
-        self.bell.notified().await;
+        self.bell.rings.notified().await;
     }
 }
 
 impl Drop for Standing {
     fn drop(&mut self) {
-        let mut lines = self.lines.0.lock();
-        if let Some(line) = lines.get_mut(&self.key) {
+        let mut standers = self.lines.0.lock();
+        let standers = &mut *standers;
+        let Some(line) = standers.lines.get_mut(&self.key) else { return };
+        // A later execution of the same run may stand here by now.
+        if line.get(&self.place).is_some_and(|bell| Arc::ptr_eq(bell, &self.bell)) {
             line.remove(&self.place);
-            if line.is_empty() {
-                lines.remove(&self.key);
+            standers.all -= 1;
+            measures::queued(-1);
+            if let Some(own) = standers.of.get_mut(&self.key.0) {
+                *own -= 1;
+                if *own == 0 {
+                    standers.of.remove(&self.key.0);
+                }
             }
+        }
+        if line.is_empty() {
+            standers.lines.remove(&self.key);
         }
     }
 }

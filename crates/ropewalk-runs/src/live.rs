@@ -95,10 +95,9 @@ impl LiveRuns {
         }
     }
 
-    /// Makes whoever drives `run` look at the store; says whether there is somebody.
-    pub(crate) fn poke(&self, run: &RunId) -> bool {
-        let runs = self.0.lock();
-        runs.get(run).inspect(|live| live.poke.notify_one()).is_some()
+    /// Makes whoever drives `run` look at the store; gives who that is.
+    pub(crate) fn poke(&self, run: &RunId) -> Option<Arc<Live>> {
+        self.0.lock().get(run).inspect(|live| live.poke.notify_one()).cloned()
     }
 
     /// What is told of `run`, if it is driven here.

@@ -9,8 +9,14 @@ use std::{
 
 use futures_core::future::BoxFuture;
 use parking_lot::Mutex;
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep},
+};
 use tokio_util::task::TaskTracker;
+
+/// How long a reader may take to poll a run that is to be stopped: well below the 100 ms within which it has to be.
+const SOON: Duration = Duration::from_millis(20);
 
 /// The place of a run's driver in the task of its reader.
 pub(crate) struct Seat {
@@ -45,6 +51,12 @@ impl Seat {
         if seat.is_some() && self.bell.has_rung_for(patience) {
             self.home.take_in(seat.take());
         }
+    }
+
+    /// Gives the run a task of its own unless its reader polls it soon: what it was told cannot wait for that.
+    pub(crate) async fn relieve_soon(&self) {
+        sleep(SOON).await;
+        self.relieve(SOON / 2);
     }
 
     /// Gives the run a task of its own: its reader is gone.

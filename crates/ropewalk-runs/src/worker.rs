@@ -48,7 +48,8 @@ impl Engine {
                 live.seat().inspect(|seat| seat.relieve(PATIENCE));
             }
             let mut done = Ok(());
-            measures::queue_age(self.shared.admission.oldest());
+            let oldest = [self.shared.admission.oldest(), self.shared.lines.oldest()];
+            measures::queue_age(oldest.into_iter().flatten().min());
             if renewed_at.elapsed() >= self.shared.options.lease / 4 {
                 let until = self.shared.lease_end();
                 done = self.renew_leases().await;
@@ -57,7 +58,7 @@ impl Engine {
                 }
             }
             // Not before its own leases are renewed: what is due after a time without room on the disk may be its own.
-            if done.is_ok() {
+            if done.is_ok() && !self.shared.stopping.is_cancelled() {
                 done = self.take_over_due_runs(held_until).await;
             }
             match (done, is_failing) {
@@ -117,14 +118,23 @@ impl Engine {
         tracing::info!(run = %run.id, status = %run.status, late, "run taken over");
         measures::taken_over(&input, &run.status);
         let (mut machine, versions) = record::restore(&scope, &document).await?;
-        if run.status == RunStatus::RequiresAction && !late {
-            // Whoever had come to end it is gone, and the clock was set back since: it waits on.
+        if run.status.is_terminal() || (run.status == RunStatus::RequiresAction && !late) {
+            // Nobody has to do anything, or whoever had come to end it is gone, and the clock was set back since: it
+            // waits on.
             let put = record::put_run(&run, machine.state(), self.shared.due_at(&run));
             let as_claimed = put.expect(Expect::Version(document.version));
             return Ok(scope.commit(Batch::new().put(as_claimed)).await?);
         }
         if machine.state().driven && !machine.state().answering {
-            machine.recall(&journal::sum(&scope, &run.id).await?);
+            match journal::sum(&scope, &run.id).await {
+                Ok(told) => machine.recall(&told),
+                // The text of an answer that was cut off is worth less than a run that ends.
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(run = %run.id, error, "what was told of a run cannot be read; it goes on without");
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         let stored = journal::last(&scope, &run.id).await?;
         // Numbers of deltas that were told and never stored are not given to other events.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ropewalk_model::{FinishReason, ModelEvent, ScriptedModel, Turn};
-use ropewalk_runs::{Engine, EngineOptions, NewRun, RunError, record};
+use ropewalk_runs::{BusyPolicy, Engine, EngineOptions, NewRun, RunError, record};
 use ropewalk_store::TimeOrderedIds;
-use ropewalk_store::{Batch, Organization, Scope};
+use ropewalk_store::{Batch, Kind, Organization, Scope};
 use ropewalk_types::{Id, Run, RunId, RunStatus, Thread, ThreadId};
 use tokio::sync::Semaphore;
 
@@ -40,7 +40,7 @@ async fn start(world: &World, engine: &Engine, scope: &Scope, stream: bool) -> R
 }
 
 async fn status(scope: &Scope, run: &RunId) -> RunStatus {
-    let stored = scope.get(ropewalk_store::Kind::Run, run.as_str()).await.unwrap().unwrap();
+    let stored = scope.get(Kind::Run, run.as_str()).await.unwrap().unwrap();
     stored.decode::<Run>().unwrap().status
 }
 
@@ -144,4 +144,40 @@ async fn runs_of_a_dead_process_wait_for_their_turn_too() {
     for run in &runs {
         assert_eq!(status(&world.scope, &run.id).await, RunStatus::Completed);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_that_wait_for_their_thread_are_bounded_too_though_places_are_free() {
+    let world = World::new().await;
+    let (engine, _gate) = narrow(&world, 3, 4);
+    let queued = || NewRun { busy: BusyPolicy::Queue, ..NewRun::new(world.run()) };
+    engine.create(&world.scope, queued()).await.unwrap();
+    settle().await;
+    for _ in 0..2 {
+        engine.create(&world.scope, queued()).await.unwrap();
+        settle().await;
+    }
+    // Two wait: that is half of what may, and the rest is for others.
+    let refused = engine.create(&world.scope, queued()).await;
+    assert!(matches!(refused, Err(RunError::Overloaded)), "{refused:?}");
+    // Whoever need not wait is let in.
+    start(&world, &engine, &world.scope, true).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_stops_lets_go_at_once_and_takes_nothing_back() {
+    let world = World::new().await;
+    let (engine, _gate) = narrow(&world, 1, 100);
+    let _work = world.work(&engine);
+    start(&world, &engine, &world.scope, false).await.unwrap();
+    settle().await;
+    let waits = start(&world, &engine, &world.scope, false).await.unwrap();
+    settle().await;
+    engine.stop();
+    settle().await;
+    let stored = world.scope.get(Kind::Run, waits.id.as_str()).await.unwrap().unwrap();
+    assert!(stored.due_at.unwrap() <= world.now().0 * 1000 + 999, "it is due for the next one");
+    tokio::time::sleep(std::time::Duration::from_secs(20)).await;
+    let later = world.scope.get(Kind::Run, waits.id.as_str()).await.unwrap().unwrap();
+    assert_eq!((later.fence, later.due_at), (stored.fence, stored.due_at), "nobody took it");
 }

@@ -1,8 +1,8 @@
 use std::{future::ready, time::Duration};
 
-use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, future::BoxFuture};
 use ropewalk_model::{ChatMessage, ModelEvent, ScriptedModel, Turn};
-use ropewalk_store::{Batch, Store, StoreError};
+use ropewalk_store::{Batch, Kind, ListRequest, Put, Store, StoreError};
 use ropewalk_types::{MessageStatus, RunStatus, RunStepStatus, ToolOutput};
 
 use crate::{gated::Gated, world::World};
@@ -56,7 +56,7 @@ async fn a_worker_that_was_taken_for_dead_writes_nothing_any_more() {
     let id = started.run.id.clone();
     let reader = tokio::spawn(async move {
         let stream = started.stream.unwrap();
-        let bytes: Vec<_> = futures_util::StreamExt::collect(stream).await;
+        let bytes: Vec<_> = stream.collect().await;
         String::from_utf8(bytes.concat()).unwrap()
     });
 
@@ -136,12 +136,9 @@ async fn a_thread_that_is_deleted_takes_its_run_with_it() {
     let engine = world.engine([half()]);
     let started = world.start(&engine, true).await;
     let id = started.run.id.clone();
-    let reader =
-        tokio::spawn(
-            async move { futures_util::StreamExt::collect::<Vec<_>>(started.stream.unwrap()).await },
-        );
+    let reader = tokio::spawn(async move { started.stream.unwrap().collect::<Vec<_>>().await });
     tokio::time::sleep(Duration::from_millis(10)).await;
-    let tree = Batch::new().delete_tree(ropewalk_store::Kind::Thread, world.thread.as_str());
+    let tree = Batch::new().delete_tree(Kind::Thread, world.thread.as_str());
     world.scope.commit(tree).await.unwrap();
     engine.poke(&id);
     let told = String::from_utf8(reader.await.unwrap().concat()).unwrap();
@@ -178,7 +175,7 @@ async fn a_model_that_panics_fails_its_run_and_nothing_else() {
         let _work = world.work(&engine);
         let started = world.start(&engine, stream).await;
         let told = match started.stream {
-            Some(stream) => futures_util::StreamExt::collect::<Vec<_>>(stream).await.concat(),
+            Some(stream) => stream.collect::<Vec<_>>().await.concat(),
             None => Vec::new(),
         };
         let run = world.until(&started.run.id, |run| run.status.is_terminal()).await;
@@ -193,15 +190,64 @@ async fn a_run_that_was_claimed_long_before_its_deadline_waits_on() {
     let engine = world.engine([Turn::calls([("f", "{}")]), Turn::text("Thanks.")]);
     let run = world.start(&engine, false).await.run;
     world.until(&run.id, |run| run.status == RunStatus::RequiresAction).await;
-    let deadline = world.store.next_due(ropewalk_store::Kind::Run).await.unwrap();
+    let deadline = world.store.next_due(Kind::Run).await.unwrap();
     // By a worker that died, and whose clock was ahead.
-    world.store.claim(ropewalk_store::Kind::Run, i64::MAX, 0, 9).await.unwrap();
+    world.store.claim(Kind::Run, i64::MAX, 0, 9).await.unwrap();
 
     let _work = world.work(&engine);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(world.store.next_due(ropewalk_store::Kind::Run).await.unwrap(), deadline);
+    assert_eq!(world.store.next_due(Kind::Run).await.unwrap(), deadline);
     let outputs = [ToolOutput::new("call_0", "the output")];
     engine.submit(&world.scope, &world.thread, &run.id, &outputs, false).await.unwrap();
     let run = world.until(&run.id, |run| run.status.is_terminal()).await;
     assert_eq!(run.status, RunStatus::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_over_and_due_all_the_same_is_looked_at_once() {
+    let world = World::new().await;
+    let engine = world.engine([Turn::text("Done.")]);
+    let run = world.start(&engine, false).await.run;
+    world.until(&run.id, |run| run.status.is_terminal()).await;
+    let over = world.scope.get(Kind::Run, run.id.as_str()).await.unwrap().unwrap();
+    let due =
+        Put::new(Kind::Run, run.id.as_str(), run.created_at.0, over.body).parent(run.thread_id.as_str());
+    world.scope.commit(Batch::new().put(due.state(over.state.unwrap()).due_at(1))).await.unwrap();
+
+    let _work = world.work(&engine);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let healed = world.scope.get(Kind::Run, run.id.as_str()).await.unwrap().unwrap();
+    assert_eq!(healed.due_at, None);
+    assert_eq!(healed.fence, over.fence + 1, "it was claimed once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_goes_on_though_what_was_told_of_it_cannot_be_read() {
+    let world = World::new().await;
+    let dead = world.engine([half()]);
+    let run = world.start(&dead, false).await.run;
+    world.until(&run.id, |run| run.status == RunStatus::InProgress).await;
+    let chunks = ListRequest::new(Kind::RunEvents).parent(run.id.as_str()).limit(100);
+    for chunk in world.scope.list(&chunks).await.unwrap().documents {
+        let damaged = Put::new(Kind::RunEvents, chunk.id, chunk.created_at, vec![0xff; 8]);
+        world.scope.commit(Batch::new().put(damaged.parent(run.id.as_str()))).await.unwrap();
+    }
+    let next = world.engine([Turn::text("A whole answer.")]);
+    let _work = world.work(&next);
+    let run = world.until(&run.id, |run| run.status.is_terminal()).await;
+    assert_eq!(run.status, RunStatus::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_does_not_wait_for_a_reader_that_does_not_read() {
+    let world = World::new().await;
+    let engine = world.engine([half()]);
+    let started = world.start(&engine, true).await;
+    let mut stream = started.stream.unwrap();
+    // It reads as far as the answer goes, and then no more.
+    while !String::from_utf8_lossy(&stream.next().await.unwrap()).contains("Half an ans") {}
+    engine.cancel(&world.scope, &world.thread, &started.run.id).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(world.stored(&started.run.id).await.status, RunStatus::Cancelled);
+    drop(stream);
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 
 use super::{commit, ids, put, read, scope};
-use crate::{Batch, Claim, Kind, Put, Store};
+use crate::{Batch, Claim, Kind, Lease, Put, Store};
 
 fn run(id: &str, due_at: i64) -> Put {
     Put::new(Kind::Run, id, 0, "body").state("state").due_at(due_at)
@@ -91,7 +91,15 @@ pub(super) async fn a_lease_is_renewed_until_somebody_takes_or_changes_it(store:
     });
     let stale: Vec<_> = stale.collect();
     assert_eq!(store.renew(&stale, 400).await.expect("a renewal succeeds"), [false; 4]);
-    assert_eq!(read(&scope, Kind::Run, "kept").await.due_at, Some(300));
+    let kept = read(&scope, Kind::Run, "kept").await;
+    assert_eq!(kept.due_at, Some(300));
+
+    // What is over is not due any more, though its owner may not know yet.
+    let over = Put { due_at: None, ..run("kept", 0) };
+    commit(&scope, Batch::new().put(over)).await;
+    let late = Lease { version: kept.version + 1, ..claims[0].lease() };
+    assert_eq!(store.renew(&[late], 400).await.expect("a renewal succeeds"), [false]);
+    assert!(claim(store, 1000, 2000, 9).await.iter().all(|claim| claim.document.id != "kept"));
 }
 
 pub(super) async fn many_workers_share_the_work_without_overlap(store: &Store) {

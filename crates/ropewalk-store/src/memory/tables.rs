@@ -205,7 +205,8 @@ impl Tables {
 
     pub(super) fn renew(&mut self, lease: &Lease, until_ms: i64) -> bool {
         let Some((seq, row)) = self.find(&lease.organization, lease.kind, &lease.id) else { return false };
-        let holds = (row.document.fence, row.document.version) == (lease.fence, lease.version);
+        let holds = (row.document.fence, row.document.version) == (lease.fence, lease.version)
+            && row.document.due_at.is_some();
         if holds {
             let mut row = row.clone();
             row.document.due_at = Some(until_ms);

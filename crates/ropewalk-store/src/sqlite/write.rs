@@ -203,7 +203,8 @@ pub(super) fn renew(connection: &Connection, leases: &[Lease], until_ms: i64) ->
         let changed = execute(
             connection,
             "UPDATE object SET due_at = :until
-             WHERE org = :org AND kind = :kind AND id = :id AND fence = :fence AND version = :version",
+             WHERE org = :org AND kind = :kind AND id = :id AND fence = :fence AND version = :version
+               AND due_at IS NOT NULL",
             named_params! {
                 ":until": until_ms, ":org": lease.organization.as_str(), ":kind": lease.kind.as_str(),
                 ":id": lease.id, ":fence": lease.fence as i64, ":version": lease.version as i64,
