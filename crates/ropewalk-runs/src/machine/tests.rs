@@ -24,6 +24,22 @@ proptest! {
         prop_assert!(world.run.status.is_terminal());
     }
 
+    /// Text that stands behind a call waits for its answer, and may cite what that brings.
+    #[test]
+    fn a_marker_behind_its_call_is_resolved_with_the_answer(found: bool) {
+        let mut world = World::new();
+        world.act(Act::Claim);
+        world.act(Act::Say(ModelEvent::ToolCall(ToolCallPart {
+            index: 0,
+            id: None,
+            name: Some("file_search".to_owned()),
+            arguments: String::new(),
+        })));
+        world.act(Act::Say(ModelEvent::Text("【1:0†a.txt】".to_owned())));
+        world.act(Act::EndTurn);
+        world.act(Act::Answer { nth: 0, found });
+    }
+
     /// However an answer is cut into deltas, the committed message is the whole of it.
     #[test]
     fn deltas_add_up(pieces in vec("[a-zé ]{1,6}", 1..40)) {

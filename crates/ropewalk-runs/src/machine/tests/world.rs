@@ -318,10 +318,10 @@ impl World {
             ToolAnswer::text("The search failed.")
         };
         let step = self.machine.open_step().unwrap().id.clone();
-        let output = answer.output.clone();
+        // An answer that a cancel overtook is stored with the step that it ended in; text that waited for it is committed
+        // beside it.
+        self.answers.insert((step, call.id.clone()), answer.output.clone());
         self.input(Input::Answered { call: call.id.clone(), answer });
-        // An answer that a cancel overtook is stored with the step that it ended in.
-        self.answers.insert((step, call.id.clone()), output);
     }
 
     pub(super) fn act(&mut self, act: Act) {
