@@ -43,6 +43,8 @@ mod meter;
 #[cfg(feature = "engine")]
 mod model_call;
 #[cfg(feature = "engine")]
+mod new_run;
+#[cfg(feature = "engine")]
 mod outbox;
 #[cfg(feature = "engine")]
 mod prompt;
@@ -72,7 +74,7 @@ mod worker;
 #[cfg(feature = "engine")]
 pub use busy::{BusyPolicy, UnknownBusyPolicy};
 #[cfg(feature = "engine")]
-pub use engine::{Engine, EngineOptions, NewRun, Started};
+pub use engine::{Engine, EngineOptions};
 #[cfg(feature = "engine")]
 pub use error::RunError;
 #[cfg(feature = "engine")]
@@ -85,6 +87,8 @@ pub use machine::{
 pub use measures::describe_metrics;
 #[cfg(feature = "engine")]
 pub use meter::Meter;
+#[cfg(feature = "engine")]
+pub use new_run::{NewRun, Started};
 #[cfg(feature = "engine")]
 pub use outbox::Outbox;
 #[cfg(feature = "engine")]
