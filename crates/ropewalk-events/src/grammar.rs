@@ -74,6 +74,8 @@ pub struct IllegalEvent {
 
 type Legal = Result<(), &'static str>;
 
+const CUT_OFF: &str = "only a run at work completes what it writes";
+
 impl Grammar {
     /// The stream of a new run on a thread.
     pub fn create_run() -> Self {
@@ -268,6 +270,8 @@ impl Grammar {
             Event::MessageInProgress(message) => begin(&mut self.message, &message.id),
             Event::MessageDelta(delta) => in_progress(&self.message, &delta.id),
             Event::MessageCompleted(message) | Event::MessageIncomplete(message) => {
+                let cut_off = matches!(event, Event::MessageIncomplete(_));
+                need(self.stage == Stage::Working || cut_off, CUT_OFF)?;
                 in_progress(&self.message, &message.id)?;
                 self.message = None;
                 Ok(())
@@ -276,6 +280,7 @@ impl Grammar {
                 let step = event.as_step().ok_or("no rule allows it")?;
                 in_progress(&self.step, &step.id)?;
                 need(self.message.is_none(), "a message ends before its step")?;
+                need(self.stage == Stage::Working || fate(step).is_some(), CUT_OFF)?;
                 let fate = fate(step).filter(|fate| !self.whole || *fate != RunStatus::Failed);
                 // Text that came behind calls which were cut off is told of in a step of its own, cut off too.
                 need(self.fate.is_none() || self.fate == fate, "a step ends as one that ended its run")?;

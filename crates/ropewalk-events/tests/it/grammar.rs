@@ -203,6 +203,22 @@ fn fault(mut grammar: Grammar, story: Story) -> String {
 }
 
 #[test]
+fn what_is_written_in_the_queue_is_cut_off() {
+    let queued = || Story::default().stepped(RunStepStatus::Completed, vec![]).queued().message();
+    let cut_off = queued().written(MessageStatus::Incomplete, vec![]).stepped(RunStepStatus::Failed, vec![]);
+    let cut_off = cut_off.run(RunStatus::Failed).done();
+    assert_eq!(accept(Grammar::submit_tool_outputs(), &cut_off.events), Ok(true));
+
+    let written = queued().written(MessageStatus::Completed, vec![]);
+    let completed =
+        queued().written(MessageStatus::Incomplete, vec![]).stepped(RunStepStatus::Completed, vec![]);
+    for story in [written, completed] {
+        let fault = fault(Grammar::submit_tool_outputs(), story);
+        assert!(fault.ends_with("only a run at work completes what it writes"), "{fault}");
+    }
+}
+
+#[test]
 fn the_rule_that_is_broken_is_named() {
     let mut other_run = run(RunStatus::Completed);
     other_run.id = "run_2".into();
