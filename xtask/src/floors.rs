@@ -17,6 +17,7 @@ const FLOORS: [(&str, u8); 16] = [
     ("ropewalk-tools", 2),
     ("ropewalk-model", 2),
     ("ropewalk-store", 2),
+    ("ropewalk-interpreter", 2),
     ("ropewalk-search", 2),
     ("ropewalk-files", 3),
     ("ropewalk-runs", 3),

@@ -1,0 +1,171 @@
+//! One control group for a session: what all its processes together may use, and an end that none escapes.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::Limits;
+
+/// Where the hierarchies are.
+const ROOT: &str = "/sys/fs/cgroup";
+/// The group of all sessions' groups.
+const OURS: &str = "ropewalk";
+
+/// How often, and how long after another, an empty group is looked for. Processes that were killed leave within
+/// milliseconds; under pressure of memory it may take seconds.
+const TRIES: u32 = 250;
+const BETWEEN: Duration = Duration::from_millis(20);
+
+/// The hierarchies of this host that the server may write to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hierarchies {
+    /// Of the first version, each beside the controller that it is for.
+    memory: Option<PathBuf>,
+    pids: Option<PathBuf>,
+    /// Of the second version: ends all processes of a group at once, and may have the controllers.
+    unified: Option<PathBuf>,
+    unified_controls: bool,
+}
+
+impl Hierarchies {
+    /// Looks for them.
+    pub(crate) fn find() -> Self {
+        let usable = |folder: PathBuf| {
+            let folder = folder.join(OURS);
+            fs::create_dir_all(&folder).is_ok().then_some(folder)
+        };
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let path_of = |controller: &str| {
+            own.lines().find_map(|line| {
+                let mut fields = line.splitn(3, ':').skip(1);
+                let names = fields.next()?;
+                let path = fields.next()?.trim_start_matches('/').to_owned();
+                names.split(',').any(|name| name == controller).then_some(path)
+            })
+        };
+        let first = |controller: &str| {
+            let mounted = Path::new(ROOT).join(controller);
+            let own = path_of(controller)?;
+            mounted.join("cgroup.procs").exists().then(|| usable(mounted.join(own))).flatten()
+        };
+        let mounted = [Path::new(ROOT).to_owned(), Path::new(ROOT).join("unified")];
+        let mounted = mounted.into_iter().find(|folder| folder.join("cgroup.controllers").exists());
+        let unified = mounted.and_then(|mounted| usable(mounted.join(path_of("").unwrap_or_default())));
+        let unified_controls = unified.as_ref().is_some_and(|folder| {
+            // Only a group without processes hands controllers on.
+            let parent = folder.parent().unwrap_or(folder);
+            let _handed_on = fs::write(parent.join("cgroup.subtree_control"), "+memory +pids");
+            fs::write(folder.join("cgroup.subtree_control"), "+memory +pids").is_ok()
+        });
+        let found = Self { memory: first("memory"), pids: first("pids"), unified, unified_controls };
+        found.sweep();
+        found
+    }
+
+    /// Removes the groups of servers that are gone: they were killed before they could.
+    fn sweep(&self) {
+        for parent in [&self.memory, &self.pids, &self.unified].into_iter().flatten() {
+            let groups = fs::read_dir(parent).into_iter().flatten().flatten();
+            for group in groups {
+                let name = group.file_name();
+                let owner = name.to_str().and_then(|name| name.split_once('-')).map(|(pid, _)| pid);
+                if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+                    // What is in use stays.
+                    let _kept = fs::remove_dir(group.path());
+                }
+            }
+        }
+    }
+
+    /// Whether they bound memory and processes.
+    pub(crate) fn are_enough(&self) -> bool {
+        self.unified_controls || (self.memory.is_some() && self.pids.is_some())
+    }
+
+    /// Makes a group named `name`.
+    pub(crate) fn group(&self, name: &str, limits: &Limits) -> io::Result<ControlGroup> {
+        let mut group = ControlGroup { folders: Vec::new(), kill: None };
+        let mut add = |parent: &Option<PathBuf>, settings: &[(&str, u64)]| -> io::Result<()> {
+            let Some(parent) = parent else { return Ok(()) };
+            let folder = parent.join(name);
+            fs::create_dir(&folder)?;
+            group.folders.push(folder.clone());
+            for (setting, value) in settings {
+                fs::write(folder.join(setting), value.to_string())?;
+            }
+            Ok(())
+        };
+        if self.unified_controls {
+            let settings =
+                [("memory.max", limits.memory), ("memory.swap.max", 0), ("pids.max", limits.processes)];
+            add(&self.unified, &settings)?;
+        } else {
+            add(&self.memory, &[("memory.limit_in_bytes", limits.memory)])?;
+            add(&self.pids, &[("pids.max", limits.processes)])?;
+            add(&self.unified, &[])?;
+        }
+        group.kill = self.unified.as_ref().map(|parent| parent.join(name).join("cgroup.kill"));
+        Ok(group)
+    }
+}
+
+/// The group of one session.
+#[derive(Debug)]
+pub(crate) struct ControlGroup {
+    folders: Vec<PathBuf>,
+    kill: Option<PathBuf>,
+}
+
+impl ControlGroup {
+    /// Puts a process into it, and all that it will fork.
+    pub(crate) fn add(&self, pid: u32) -> io::Result<()> {
+        self.folders.iter().try_for_each(|folder| fs::write(folder.join("cgroup.procs"), pid.to_string()))
+    }
+
+    /// Ends all processes in it.
+    pub(crate) fn kill(&self) {
+        if let Some(kill) = &self.kill {
+            // Without it, the end of the first process in their namespace ends them.
+            let _none = fs::write(kill, "1");
+        }
+    }
+
+    /// Removes it, once it is empty.
+    pub(crate) async fn remove(mut self) {
+        for _ in 0..TRIES {
+            if self.try_remove() {
+                return;
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+    }
+
+    /// Removes it, once it is empty; waits for that.
+    pub(crate) fn remove_now(mut self) {
+        for _ in 0..TRIES {
+            if self.try_remove() {
+                return;
+            }
+            std::thread::sleep(BETWEEN);
+        }
+    }
+
+    fn try_remove(&mut self) -> bool {
+        let is_gone = |folder: &PathBuf| match fs::remove_dir(folder) {
+            Ok(()) => true,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        self.folders.retain(|folder| !is_gone(folder));
+        self.folders.is_empty()
+    }
+}
+
+impl Drop for ControlGroup {
+    fn drop(&mut self) {
+        if !self.try_remove() {
+            tracing::warn!(folders = ?self.folders, "a control group is left: processes in it do not end");
+        }
+    }
+}

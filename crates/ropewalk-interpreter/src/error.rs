@@ -1,0 +1,63 @@
+use std::{io, path::PathBuf};
+
+use crate::Layer;
+
+/// Why there is no session, or it did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Python did not start, or lacks a package.
+    #[error("the Python environment at {} cannot be used: {why}", .python.display())]
+    Environment {
+        /// The interpreter that was tried.
+        python: PathBuf,
+        /// What it said.
+        why: String,
+    },
+    /// A layer of the wall that is required does not hold on this host.
+    #[error("the layer `{layer}` of the sandbox does not hold here: {why}; {}", .layer.remedy())]
+    Layer {
+        /// Which one.
+        layer: Layer,
+        /// What the system said.
+        why: String,
+    },
+    /// A layer that everything else stands on was to be left out.
+    #[error("the layer `{0}` of the sandbox cannot be lifted: without it there is no place for a session")]
+    NotLifted(Layer),
+    /// A session did not begin, though its layers may hold.
+    #[error("no session could be started: {0}")]
+    Start(String),
+    /// A file name that would not be a plain name in the session's folder.
+    #[error(
+        "`{0}` is no name for a file: it must be plain, without `/` and control characters, of 255 bytes at most"
+    )]
+    Name(String),
+    /// A file of the session is none to take: a link, a device, too large.
+    #[error("`{name}` is not taken out of the session: {why}")]
+    File {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The system refused.
+    #[error("{what}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what, source }
+    }
+
+    pub(crate) fn errno(what: &'static str) -> impl FnOnce(rustix::io::Errno) -> Self {
+        move |errno| Self::Io { what, source: errno.into() }
+    }
+}

@@ -1,0 +1,162 @@
+//! The filter of system calls: what a worker may not ask of the kernel.
+//!
+//! What is not named is allowed: numpy and its friends use far more calls than a list would remember, and the other layers
+//! stand behind it. What is named gives more of the kernel than a computation needs: new namespaces, mounts, tracing,
+//! sockets, keys, programs in the kernel.
+
+use std::collections::BTreeMap;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch,
+};
+
+/// Calls that fail with "not permitted".
+const DENIED: &[i64] = &[
+    // Namespaces, roots and mounts.
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_open_by_handle_at,
+    // Other processes.
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_kcmp,
+    // Doors into the kernel.
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_userfaultfd,
+    libc::SYS_fanotify_init,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_syslog,
+    libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_vhangup,
+    libc::SYS_memfd_secret,
+    // The machine's clock, name and limits.
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_adjtimex,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    // Keys.
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
+    // Memory and queues that outlive their makers.
+    libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semctl,
+    libc::SYS_semtimedop,
+    libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_mq_open,
+    // The network: there is no socket of any family.
+    libc::SYS_socket,
+    // Another personality may read where addresses are.
+    libc::SYS_personality,
+];
+
+/// Calls of one machine only.
+#[cfg(target_arch = "x86_64")]
+const DENIED_HERE: &[i64] =
+    &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt, libc::SYS_uselib, libc::SYS_kexec_file_load];
+#[cfg(not(target_arch = "x86_64"))]
+const DENIED_HERE: &[i64] = &[libc::SYS_kexec_file_load];
+
+/// Calls that do not exist here: their callers know another way, which can be looked into.
+const UNKNOWN: &[i64] = &[libc::SYS_clone3];
+
+/// Flags of `clone` that make a namespace.
+const NAMESPACES: [u64; 8] = [
+    libc::CLONE_NEWNS as u64,
+    libc::CLONE_NEWCGROUP as u64,
+    libc::CLONE_NEWUTS as u64,
+    libc::CLONE_NEWIPC as u64,
+    libc::CLONE_NEWUSER as u64,
+    libc::CLONE_NEWPID as u64,
+    libc::CLONE_NEWNET as u64,
+    // CLONE_NEWTIME.
+    0x80,
+];
+
+/// From here on numbers are those of the x32 table, a second door to all calls.
+#[cfg(target_arch = "x86_64")]
+const FOREIGN_TABLE: u32 = 0x4000_0000;
+
+/// The programs to install, in this order; each as the kernel takes it.
+pub(crate) fn programs() -> Result<Vec<Vec<u8>>, seccompiler::BackendError> {
+    let unknown = UNKNOWN.iter().map(|call| (*call, Vec::new())).collect();
+    let mut denied: BTreeMap<i64, Vec<SeccompRule>> =
+        DENIED.iter().chain(DENIED_HERE).map(|call| (*call, Vec::new())).collect();
+    let namespaces = NAMESPACES.map(|flag| rule(0, SeccompCmpOp::MaskedEq(flag), flag));
+    denied.insert(libc::SYS_clone, namespaces.into_iter().collect::<Result<_, _>>()?);
+    let not_local = rule(0, SeccompCmpOp::Ne, libc::AF_UNIX as u64)?;
+    denied.insert(libc::SYS_socketpair, vec![not_local]);
+    // `TIOCSTI` and `TIOCLINUX` put words into the mouth of a terminal.
+    let words = [libc::TIOCSTI, libc::TIOCLINUX].map(|order| rule(1, SeccompCmpOp::Eq, order));
+    denied.insert(libc::SYS_ioctl, words.into_iter().collect::<Result<_, _>>()?);
+    Ok(vec![bytes(&compile(unknown, libc::ENOSYS)?), bytes(&compile(denied, libc::EPERM)?)])
+}
+
+fn rule(argument: u8, is: SeccompCmpOp, value: u64) -> Result<SeccompRule, seccompiler::BackendError> {
+    SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, is, value)?])
+}
+
+fn compile(
+    rules: BTreeMap<i64, Vec<SeccompRule>>,
+    errno: i32,
+) -> Result<BpfProgram, seccompiler::BackendError> {
+    let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+    let refuse = SeccompAction::Errno(errno.unsigned_abs());
+    SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch)?.try_into()
+}
+
+/// The program as the kernel takes it. Before it, on x86-64, the numbers of the foreign table are looked for.
+fn bytes(program: &BpfProgram) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity((program.len() + 3) * 8);
+    let mut add = |code: u16, if_so: u8, if_not: u8, value: u32| {
+        bytes.extend(code.to_ne_bytes());
+        bytes.extend([if_so, if_not]);
+        bytes.extend(value.to_ne_bytes());
+    };
+    #[cfg(target_arch = "x86_64")]
+    {
+        let load_number = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+        let at_least = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+        add(load_number as u16, 0, 0, 0);
+        add(at_least as u16, 0, 1, FOREIGN_TABLE);
+        add(libc::BPF_RET as u16, 0, 0, libc::SECCOMP_RET_KILL_PROCESS);
+    }
+    program.iter().for_each(|step| add(step.code, step.jt, step.jf, step.k));
+    bytes
+}

@@ -1,0 +1,126 @@
+//! The beginning of a session, step by step; whatever fails, nothing of it stays.
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    sync::PoisonError,
+    time::Duration,
+};
+
+use rustix::{
+    net::sockopt,
+    pipe::{PipeFlags, pipe_with},
+    process::{Signal, pidfd_send_signal},
+};
+use serde::Deserialize;
+
+use crate::{Error, Layer, control_group::ControlGroup, message, sandbox::Shared};
+
+/// How long each step may take on a busy machine.
+const STEP: Duration = Duration::from_secs(10);
+
+/// All that the server holds of a session.
+#[derive(Debug)]
+pub(crate) struct Started {
+    /// To the first process of its namespaces.
+    pub(crate) init: OwnedFd,
+    /// That process.
+    pub(crate) pidfd: OwnedFd,
+    /// To the worker.
+    pub(crate) control: UnixStream,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+    /// Its folder for files.
+    pub(crate) data: OwnedFd,
+    pub(crate) group: Option<ControlGroup>,
+    /// The user that owns its files.
+    pub(crate) uid: u32,
+}
+
+/// What a session says of its beginning.
+#[derive(Debug, Deserialize)]
+struct Step {
+    /// The step that failed: the name of a layer, in most cases.
+    failed: Option<String>,
+    why: Option<String>,
+}
+
+/// Ends the process unless it is told not to.
+struct KillUnlessDone(Option<OwnedFd>);
+
+impl Drop for KillUnlessDone {
+    fn drop(&mut self) {
+        if let Some(pidfd) = &self.0 {
+            // It may be gone already.
+            let _gone = pidfd_send_signal(pidfd, Signal::KILL);
+        }
+    }
+}
+
+pub(crate) fn launch(shared: &Shared) -> Result<Started, Error> {
+    let (init, init_theirs) = message::pair(STEP).map_err(Error::errno("a socket"))?;
+    let (control, control_theirs) = UnixStream::pair().map_err(Error::io("a socket"))?;
+    let (stdout, stdout_theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(Error::errno("a pipe"))?;
+    let (stderr, stderr_theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(Error::errno("a pipe"))?;
+    let uid = shared.next_uid();
+    let limits = &shared.options.limits;
+    let plan = shared.plan.of(uid, limits, &shared.layers);
+    let group = match shared.layers.contains(&Layer::ControlGroup) {
+        true => Some(shared.hierarchies.group(&shared.next_name(), limits).map_err(no_group)?),
+        false => None,
+    };
+    let zygote = shared.zygote.lock().unwrap_or_else(PoisonError::into_inner);
+    let descriptors =
+        [init_theirs.as_fd(), control_theirs.as_fd(), stdout_theirs.as_fd(), stderr_theirs.as_fd()];
+    let first = zygote.fork(&plan, descriptors)?;
+    drop(zygote);
+    let mut ends = KillUnlessDone(Some(first.pidfd));
+    if let Some(group) = &group {
+        group.add(first.pid).map_err(no_group)?;
+    }
+    // Ours alone would stay open otherwise, and nobody would see that the other end is gone.
+    drop((init_theirs, control_theirs, stdout_theirs, stderr_theirs));
+    message::send(&init, b"g", &[]).map_err(Error::errno("the session's first process"))?;
+    let pidfd = step(&init)?;
+    ends.0 = Some(pidfd);
+    let data = step(&init)?;
+    let Some(pidfd) = ends.0.take() else { return Err(Error::Start("it has no process".to_owned())) };
+    sockopt::set_socket_timeout(&init, sockopt::Timeout::Send, Some(Duration::from_millis(100)))
+        .map_err(Error::errno("a socket"))?;
+    Ok(Started { init, pidfd, control, stdout, stderr, data, group, uid })
+}
+
+/// Begins a session and ends it.
+pub(crate) fn try_out(shared: &Shared) -> Result<(), Error> {
+    let started = launch(shared)?;
+    pidfd_send_signal(&started.pidfd, Signal::KILL).map_err(Error::errno("a process"))?;
+    if let Some(group) = started.group {
+        group.remove_now();
+    }
+    Ok(())
+}
+
+fn no_group(error: io::Error) -> Error {
+    Error::Layer { layer: Layer::ControlGroup, why: error.to_string() }
+}
+
+/// The descriptor that comes with the next step.
+fn step(init: &OwnedFd) -> Result<OwnedFd, Error> {
+    let (said, descriptors) =
+        message::receive(init).map_err(|error| Error::Start(format!("it says nothing: {error}")))?;
+    if said.is_empty() {
+        return Err(Error::Start("it ended at once".to_owned()));
+    }
+    let step: Step = serde_json::from_slice(&said).map_err(|error| Error::Start(error.to_string()))?;
+    if let Some(failed) = step.failed {
+        let why = step.why.unwrap_or_default();
+        return Err(match Layer::named(&failed) {
+            Some(layer) => Error::Layer { layer, why },
+            None => Error::Start(format!("{failed}: {why}")),
+        });
+    }
+    descriptors.into_iter().next().ok_or_else(|| Error::Start("a step brought nothing".to_owned()))
+}

@@ -1,0 +1,69 @@
+"""Forks sessions: the packages are imported once, here, and no stranger's code ever runs here.
+
+One thread only. Asked over standard input, a SOCK_SEQPACKET socket: each request is one JSON object with the descriptors of
+the new session, and is answered by the number of the first child and its pidfd. Ends with the socket's other end.
+"""
+
+import array
+import gc
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+
+import session
+import wall
+
+MOST_REQUEST = 256 * 1024
+
+
+def receive(server):
+    """The next request and its descriptors, or `None` at the end."""
+    data, ancillary, _flags, _address = server.recvmsg(MOST_REQUEST, socket.CMSG_SPACE(4 * 8))
+    descriptors = array.array("i")
+    for level, kind, payload in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors.frombytes(payload[: len(payload) - len(payload) % 4])
+    return (json.loads(data), list(descriptors)) if data else None
+
+
+def tree():
+    """The folders that Python lives in: all that it reads when it imports something later."""
+    folders = {os.path.realpath(folder) for folder in (sys.prefix, sys.base_prefix, *sys.path) if os.path.isdir(folder)}
+    folders |= {sys.prefix, sys.base_prefix}
+    within = lambda folder: any(folder != other and folder.startswith(f"{other}/") for other in folders | {"/usr"})
+    return sorted(folder for folder in folders - {"/usr"} if not within(folder))
+
+
+def main(server, packages):
+    failures = {}
+    for package in packages:
+        try:
+            importlib.import_module(package)
+        except Exception as error:
+            failures[package] = f"{type(error).__name__}: {error}"
+    # What is there stays in pages that all sessions share.
+    gc.collect()
+    gc.freeze()
+    # Those that lose their parent come here. Children are told of by their pidfds: none is waited for.
+    wall.adopt()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    server.send(json.dumps({"failures": failures, "tree": tree()}).encode())
+    while (asked := receive(server)) is not None:
+        plan, descriptors = asked
+        child = os.fork()
+        if child == 0:
+            server.close()
+            session.begin(plan, *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        try:
+            pidfd = os.pidfd_open(child)
+        except ProcessLookupError:
+            server.send(json.dumps({"error": "does not fork: the child ended at once"}).encode())
+            continue
+        socket.send_fds(server, [json.dumps({"pid": child}).encode()], [pidfd])
+        os.close(pidfd)

@@ -1,0 +1,114 @@
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+};
+
+use rustix::process;
+use tokio::task;
+
+use crate::{
+    Error, Layer, SandboxOptions, Session, control_group::Hierarchies, launch, plan::Plan, zygote::Zygote,
+};
+
+/// Python sessions behind a wall, all forked from one process that has the packages imported. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: SandboxOptions,
+    /// What sessions have: not lifted, and seen to hold or required.
+    pub(crate) layers: BTreeSet<Layer>,
+    pub(crate) plan: Plan,
+    pub(crate) hierarchies: Hierarchies,
+    pub(crate) zygote: Mutex<Zygote>,
+    sessions: AtomicU64,
+    users: AtomicU32,
+}
+
+impl Sandbox {
+    /// Starts Python, imports its packages, and tries each layer of the wall in a throw-away session. Takes seconds.
+    ///
+    /// A layer that does not hold and is not [required](Layer::is_required) is left out from then on;
+    /// [`layers`](Self::layers) tells.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Environment`] if Python or a package cannot be had, [`Error::Layer`] if a required layer does not hold,
+    /// [`Error::NotLifted`], [`Error::Start`], [`Error::Io`].
+    pub async fn start(options: SandboxOptions) -> Result<Self, Error> {
+        let fixed =
+            [Layer::Namespaces, Layer::FileSystem].into_iter().find(|layer| options.lifted.contains(layer));
+        if let Some(layer) = fixed {
+            return Err(Error::NotLifted(layer));
+        }
+        let shared = blocking(move || {
+            let zygote = Zygote::start(&options)?;
+            let plan = Plan::new(&options, &zygote.tree)?;
+            let hierarchies = Hierarchies::find();
+            let mut layers: BTreeSet<_> =
+                Layer::ALL.into_iter().filter(|layer| !options.lifted.contains(layer)).collect();
+            if !hierarchies.are_enough() {
+                layers.remove(&Layer::ControlGroup);
+            }
+            let (zygote, sessions, users) = (zygote.into(), AtomicU64::new(0), AtomicU32::new(0));
+            let mut shared = Shared { options, layers, plan, hierarchies, zygote, sessions, users };
+            while let Err(error) = launch::try_out(&shared) {
+                match error {
+                    Error::Layer { layer, why } if !layer.is_required() => {
+                        tracing::warn!(%layer, why, "a layer of the sandbox does not hold here; it is left out");
+                        shared.layers.remove(&layer);
+                    }
+                    error => return Err(error),
+                }
+            }
+            Ok(shared)
+        });
+        Ok(Self { shared: Arc::new(shared.await?) })
+    }
+
+    /// The layers that sessions here have.
+    pub fn layers(&self) -> &BTreeSet<Layer> {
+        &self.shared.layers
+    }
+
+    /// Begins a session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Layer`] if one that is required does not hold, [`Error::Start`], [`Error::Io`]. Nothing is left then.
+    pub async fn session(&self) -> Result<Session, Error> {
+        let shared = self.shared.clone();
+        let started = blocking(move || launch::launch(&shared)).await?;
+        Session::new(started, self.shared.options.limits.clone())
+    }
+}
+
+impl Shared {
+    /// A name that no other session of this machine has.
+    pub(crate) fn next_name(&self) -> String {
+        format!("{}-{}", std::process::id(), self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The user of the next session: one of the range for root, the server's own for anybody else.
+    pub(crate) fn next_uid(&self) -> u32 {
+        let own = process::getuid();
+        let range = &self.options.uids;
+        if !own.is_root() || range.is_empty() {
+            return own.as_raw();
+        }
+        range.start + self.users.fetch_add(1, Ordering::Relaxed) % (range.end - range.start)
+    }
+}
+
+/// Does what waits for other processes, away from those who must not wait.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    task::spawn_blocking(work).await.map_err(|error| Error::Start(error.to_string()))?
+}

@@ -1,0 +1,60 @@
+use std::time::{Duration, Instant};
+
+use ropewalk_interpreter::CellEnd;
+
+use super::{printed, run, sandbox, sandbox_with};
+
+#[tokio::test]
+async fn a_cell_that_takes_too_long_is_interrupted_and_variables_stay() {
+    let mut session = sandbox().await.session().await.expect("a session");
+    printed(&mut session, "kept = 'here'").await;
+    for code in [
+        "while True: pass",
+        "import time\ntime.sleep(1000)",
+        "import subprocess\nsubprocess.run(['sleep', '1000'])",
+    ] {
+        let cell = session.run(code).within(Duration::from_millis(200));
+        assert_eq!(cell.end().await, CellEnd::TimedOut, "{code}");
+        assert_eq!(printed(&mut session, "kept").await, "'here'\n");
+    }
+}
+
+#[tokio::test]
+async fn a_cell_that_does_not_stop_is_ended_with_its_session_and_a_neighbour_goes_on() {
+    let sandbox = sandbox_with(|limits| limits.grace = Duration::from_millis(300)).await;
+    let mut neighbour = sandbox.session().await.expect("a session");
+    for code in [
+        "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+        "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
+        "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
+        "import re\nre.match(r'(a+)+$', 'a' * 40 + 'b')",
+    ] {
+        let mut session = sandbox.session().await.expect("a session");
+        let end = session.run(code).within(Duration::from_millis(200)).end().await;
+        assert!(matches!(end, CellEnd::Lost { .. } | CellEnd::TimedOut), "{code}: {end:?}");
+        assert_eq!(printed(&mut neighbour, "1").await, "1\n");
+        if matches!(end, CellEnd::Lost { .. }) {
+            let (_, next) = run(&mut session, "1").await;
+            assert!(matches!(next, CellEnd::Lost { .. }), "it says so again: {next:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_child_that_holds_the_pipes_does_not_hold_the_cell() {
+    let mut session = sandbox().await.session().await.expect("a session");
+    let begun = Instant::now();
+    let code = "import subprocess\nchild = subprocess.Popen(['sleep', '1000'])\nprint('on')";
+    assert_eq!(printed(&mut session, code).await, "on\n");
+    assert!(begun.elapsed() < Duration::from_secs(30), "it did not wait for the child");
+}
+
+#[tokio::test]
+async fn a_cell_that_is_dropped_is_interrupted() {
+    let mut session = sandbox().await.session().await.expect("a session");
+    printed(&mut session, "kept = 1").await;
+    let mut cell = session.run("print('begun')\nwhile True: pass");
+    assert!(cell.next().await.is_some());
+    drop(cell);
+    assert_eq!(printed(&mut session, "kept").await, "1\n");
+}
