@@ -3,8 +3,9 @@
 use std::{panic::resume_unwind, sync::Arc};
 
 use async_trait::async_trait;
-use ropewalk_runs::{BuiltInTool, Failure, ServerTool, ToolAnswer, ToolCallContext, ToolError};
-use ropewalk_types::{Function, Run};
+use ropewalk_runs::{BuiltInTool, Failure, ServerTool, ToolAnswer, ToolCallContext, ToolError, ToolProgress};
+use ropewalk_store::Scope;
+use ropewalk_types::{FileId, Function, Run};
 
 use crate::{faulty_model::MeantPanic, process::Process};
 
@@ -25,7 +26,7 @@ impl ServerTool for FaultyTool {
         self.tool
     }
 
-    fn function(&self, _: &Run) -> Function {
+    async fn function(&self, _: &Scope, _: &Run) -> Function {
         Function::new(self.tool.name())
     }
 
@@ -38,6 +39,13 @@ impl ServerTool for FaultyTool {
         let answer =
             || Ok(ToolAnswer::text(format!("answer to {} at {}", call.id, world.clock.elapsed_ms())));
         process.takes(world.random.ms(0..150)).await;
+        if self.tool == BuiltInTool::CodeInterpreter {
+            for piece in 0..world.random.below(4) {
+                call.tell(ToolProgress::Logs(format!("{piece} of {}\n", call.id))).await;
+                process.passes(|| format!("in {}", name())).await;
+            }
+            call.tell(ToolProgress::Image(FileId::new(format!("file-{}", call.id)))).await;
+        }
         let done = if world.strikes(world.weather.tool_faults) {
             match world.random.below(6) {
                 0 => Err(ToolError::broken("it broke")),

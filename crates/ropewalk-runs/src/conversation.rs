@@ -8,17 +8,14 @@ use ropewalk_types::{
     NamedToolChoice, Role, Run, RunStepStatus, StepDetails, Tool, ToolChoice, ToolChoiceMode, TruncationKind,
 };
 
-use crate::{
-    machine::Machine,
-    server_tool::{BuiltInTool, ServerTools},
-};
+use crate::{machine::Machine, server_tool::BuiltInTool};
 
 /// What to send to the model for the next turn of the run of `machine`.
 ///
 /// `messages` are those of its thread, oldest first, the run's own included: these are placed where their steps
 /// stand. Messages that were cut short by a fault or a cancel are left out. The model may write what is left of the
-/// run's budget. Image files are named, not loaded.
-pub(crate) fn model_request(machine: &Machine, tools: &ServerTools, messages: &[Message]) -> ModelRequest {
+/// run's budget. Image files are named, not loaded. `built_in` says how it is told of tools of the server.
+pub(crate) fn model_request(machine: &Machine, built_in: &[Function], messages: &[Message]) -> ModelRequest {
     let (run, steps) = (machine.run(), machine.steps());
     let mut request = ModelRequest::new(run.model.clone());
     if !run.instructions.is_empty() {
@@ -33,7 +30,7 @@ pub(crate) fn model_request(machine: &Machine, tools: &ServerTools, messages: &[
     let own = own.into_iter().map(|message| (&message.id, message)).collect();
     add_steps(machine, &own, &mut request.messages);
 
-    request.tools = run.tools.iter().filter_map(|tool| as_function(tool, tools, run)).collect();
+    request.tools = run.tools.iter().filter_map(|tool| as_function(tool, built_in)).collect();
     // A forced choice holds for the first turn: held for longer, the run could never answer.
     let first_turn = !steps.iter().any(|step| step.status == RunStepStatus::Completed);
     request.tool_choice = run
@@ -129,10 +126,13 @@ fn add_steps(machine: &Machine, own: &HashMap<&MessageId, &Message>, chat: &mut 
 
 /// A tool as the model is told of it: as a function. One of the API that this server does not have is named too, so
 /// that a run which needs it fails with a reason.
-fn as_function(tool: &Tool, tools: &ServerTools, run: &Run) -> Option<Function> {
+fn as_function(tool: &Tool, built_in: &[Function]) -> Option<Function> {
     match (tool, BuiltInTool::of(tool)) {
         (Tool::Function { function }, _) => Some(function.clone()),
-        (_, Some(tool)) => Some(tools.function(tool, run).unwrap_or_else(|| Function::new(tool.name()))),
+        (_, Some(tool)) => {
+            let offered = built_in.iter().find(|function| function.name == tool.name());
+            Some(offered.cloned().unwrap_or_else(|| Function::new(tool.name())))
+        }
         _ => None,
     }
 }

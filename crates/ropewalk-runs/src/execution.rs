@@ -133,7 +133,8 @@ impl Execution {
     /// One model call, to its end.
     async fn turn(&mut self) -> Result<Next, RunError> {
         let messages = history(&self.scope, self.machine.run()).await?;
-        let request = model_request(&self.machine, &self.shared.tools, &messages);
+        let built_in = self.shared.tools.functions(&self.scope, self.machine.run()).await;
+        let request = model_request(&self.machine, &built_in, &messages);
         drop(messages);
         let mut request = match self.afford(request).await? {
             Ok(request) => request,

@@ -13,6 +13,8 @@ mod call_watch;
 #[cfg(feature = "engine")]
 mod citation;
 #[cfg(feature = "engine")]
+mod code_input;
+#[cfg(feature = "engine")]
 mod conversation;
 #[cfg(feature = "engine")]
 mod engine;
@@ -22,6 +24,8 @@ mod error;
 mod event_log;
 #[cfg(feature = "engine")]
 mod execution;
+#[cfg(feature = "engine")]
+mod file_path;
 #[cfg(feature = "engine")]
 mod history;
 #[cfg(feature = "engine")]
@@ -78,6 +82,8 @@ pub use engine::{Engine, EngineOptions};
 #[cfg(feature = "engine")]
 pub use error::RunError;
 #[cfg(feature = "engine")]
+pub use file_path::WrittenFile;
+#[cfg(feature = "engine")]
 pub use images::{FileSource, Image, NoImage};
 #[cfg(feature = "engine")]
 pub use machine::{
@@ -96,7 +102,9 @@ pub use ropewalk_store::{Clock, SystemClock};
 #[cfg(feature = "engine")]
 pub use run_stream::RunStream;
 #[cfg(feature = "engine")]
-pub use server_tool::{BuiltInTool, ServerTool, ToolAnswer, ToolCallContext, ToolError, ToolRecord};
+pub use server_tool::{
+    BuiltInTool, ServerTool, ToolAnswer, ToolCallContext, ToolError, ToolProgress, ToolRecord,
+};
 #[cfg(all(feature = "driver", feature = "testing"))]
 pub use tool_driver::MockRunApi;
 #[cfg(feature = "driver")]

@@ -24,7 +24,13 @@ pub use server_calls::{ServerCall, ServerCalls};
 use turn::Turn;
 
 use self::ending::Ending;
-use crate::{RunError, TraceParent, citation::Annotator, line::Rank, server_tool::ToolAnswer};
+use crate::{
+    RunError, TraceParent,
+    citation::Annotator,
+    file_path::PathFinder,
+    line::Rank,
+    server_tool::{ToolAnswer, ToolProgress},
+};
 
 /// What happens to a run.
 #[derive(Debug, Clone)]
@@ -42,6 +48,13 @@ pub enum Input {
     ModelEnded,
     /// The model could not be reached, refused, or broke off.
     ModelFailed(Failure),
+    /// A tool of the server works on a call of the open step, and has something to show.
+    Progressed {
+        /// Which call.
+        call: ToolCallId,
+        /// What it did.
+        progress: ToolProgress,
+    },
     /// A tool of the server answered a call of the open step.
     Answered {
         /// Which call.
@@ -124,8 +137,9 @@ pub struct Machine {
     state: RunState,
     server_calls: ServerCalls,
     turn: Turn,
-    /// Looks for citations in the text that is being written.
+    /// Look for citations and for files of a session in the text that is being written.
     annotator: Annotator,
+    paths: PathFinder,
 }
 
 impl Machine {
@@ -143,8 +157,8 @@ impl Machine {
         message: Option<Message>,
         state: RunState,
     ) -> Self {
-        let (turn, annotator) = (Turn::default(), Annotator::default());
-        Self { run, steps, message, state, server_calls, turn, annotator }
+        let (turn, annotator, paths) = (Turn::default(), Annotator::default(), PathFinder::default());
+        Self { run, steps, message, state, server_calls, turn, annotator, paths }
     }
 
     /// The run as it stands.
@@ -215,6 +229,9 @@ impl Machine {
             {
                 self.end(Ending::Failed(failure), context, effects);
             }
+            Input::Progressed { call, progress } if self.run.status == RunStatus::InProgress => {
+                self.progressed(&call, progress, effects);
+            }
             Input::Answered { call, answer } if self.run.status == RunStatus::InProgress => {
                 self.answered(&call, answer, context, effects);
             }
@@ -224,6 +241,7 @@ impl Machine {
             Input::Model(_)
             | Input::ModelEnded
             | Input::ModelFailed(_)
+            | Input::Progressed { .. }
             | Input::Answered { .. }
             | Input::ToolFailed(_)
             | Input::LimitReached(_) => {}
@@ -324,7 +342,10 @@ impl Machine {
             RunStatus::Cancelling => self.cancelled(context, effects),
             RunStatus::RequiresAction => effects.next = Next::Park,
             // What was answered stays answered; the rest is asked again.
-            _ if self.state.answering => self.go_on_answered(context, effects),
+            _ if self.state.answering => {
+                self.run_again(effects);
+                self.go_on_answered(context, effects);
+            }
             _ => {
                 // The unfinished answer is closed and kept out of what the model is shown.
                 let lost = Failure::server("The server stopped while it wrote this; it is written anew.");

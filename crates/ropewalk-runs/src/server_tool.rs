@@ -7,12 +7,13 @@ use std::{
 use async_trait::async_trait;
 use ropewalk_store::Scope;
 use ropewalk_types::{
-    CodeInterpreterCall, CodeInterpreterDelta, FileSearchCall, Function, Run, Tool, ToolCallDelta,
+    CodeInterpreterCall, CodeInterpreterDelta, FileId, FileSearchCall, Function, Run, Tool, ToolCallDelta,
     ToolCallId, ToolCallRecord,
 };
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
-use crate::{citation, machine::Failure};
+use crate::{citation, file_path::WrittenFile, machine::Failure};
 
 /// A tool of the API that a server runs itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -94,9 +95,14 @@ pub trait ServerTool: Debug + Send + Sync + 'static {
     fn tool(&self) -> BuiltInTool;
 
     /// How the model is told of it in `run`. Whatever name it has, the model sees that of the tool.
-    fn function(&self, run: &Run) -> Function;
+    async fn function(&self, scope: &Scope, run: &Run) -> Function;
 
-    /// Answers one call. Calls of one turn run at the same time, four at most.
+    /// Whether the calls of one turn are answered one after another, as the model made them.
+    fn in_order(&self) -> bool {
+        false
+    }
+
+    /// Answers one call. Calls of one turn run at the same time, four at most, unless they go [in order](Self::in_order).
     ///
     /// # Errors
     ///
@@ -116,9 +122,30 @@ pub struct ToolCallContext {
     pub id: ToolCallId,
     /// JSON as the model wrote it: not always valid.
     pub arguments: String,
+    /// The code in it, as the step has it; empty for a tool that takes none.
+    pub code: String,
     /// Where the answer will stand in what the model is shown, counted in messages; unlike that of every other call
     /// of the run. Citations name it.
     pub position: u64,
+    pub(crate) told: mpsc::Sender<ToolProgress>,
+}
+
+impl ToolCallContext {
+    /// Shows what the call does while it goes on. Waits while the run does not keep up.
+    pub async fn tell(&self, progress: ToolProgress) {
+        // A run that is over needs to know nothing.
+        drop(self.told.send(progress).await);
+    }
+}
+
+/// What a call of code_interpreter does while it goes on: its step and its stream have it at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ToolProgress {
+    /// It printed.
+    Logs(String),
+    /// It drew: the figure is this file.
+    Image(FileId),
 }
 
 /// What a step keeps of an answered call.
@@ -144,23 +171,25 @@ impl ToolRecord {
 /// The answer to a call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolAnswer {
-    /// For the step; without one it tells of a call without results.
+    /// For the step, in place of what it has of the call.
     pub record: Option<ToolRecord>,
     /// What the model is shown.
     pub output: String,
+    /// What the thread's session has written so far: where the model names one of these, the answer is annotated.
+    pub files: Vec<WrittenFile>,
 }
 
 impl ToolAnswer {
     /// Plain words for the model: why there are no results.
     pub fn text(output: impl Into<String>) -> Self {
-        Self { record: None, output: output.into() }
+        Self { record: None, output: output.into(), files: Vec::new() }
     }
 
     /// The results of a search, with their `content`. The model is shown each under a marker to cite it by; markers
     /// that come back in its text become annotations.
     pub fn search(context: &ToolCallContext, search: FileSearchCall) -> Self {
         let output = citation::shown(context.position, &search);
-        Self { record: Some(ToolRecord::FileSearch(search)), output }
+        Self { record: Some(ToolRecord::FileSearch(search)), output, files: Vec::new() }
     }
 }
 
@@ -209,11 +238,17 @@ impl ServerTools {
         self.0.get()?.tools.iter().find(|offered| offered.tool() == tool)
     }
 
-    /// How the model is told of `tool` in `run`, if it is here.
-    pub(crate) fn function(&self, tool: BuiltInTool, run: &Run) -> Option<Function> {
-        let mut function = self.get(tool)?.function(run);
-        tool.name().clone_into(&mut function.name);
-        Some(function)
+    /// How the model is told of the tools of `run` that are here.
+    pub(crate) async fn functions(&self, scope: &Scope, run: &Run) -> Vec<Function> {
+        let mut functions = Vec::new();
+        for tool in run.tools.iter().filter_map(BuiltInTool::of) {
+            if let Some(offered) = self.get(tool) {
+                let mut function = offered.function(scope, run).await;
+                tool.name().clone_into(&mut function.name);
+                functions.push(function);
+            }
+        }
+        functions
     }
 }
 

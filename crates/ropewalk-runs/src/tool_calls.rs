@@ -1,8 +1,17 @@
 //! How the tools of the server answer the calls of a turn.
 
-use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
 
+use futures_core::Stream;
 use futures_util::{FutureExt, StreamExt, stream};
+use ropewalk_types::ToolCallId;
+use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use crate::{
@@ -10,12 +19,14 @@ use crate::{
     execution::Execution,
     machine::{Failure, Input, Next, ServerCall},
     measures,
-    server_tool::{ServerTool, ToolAnswer, ToolCallContext, ToolError},
+    server_tool::{ServerTool, ToolAnswer, ToolCallContext, ToolError, ToolProgress},
     trace,
 };
 
 /// Calls of one turn that are answered at the same time.
 const AT_ONCE: usize = 4;
+/// Pieces of progress that a call may be ahead of what its run has told.
+const UNTOLD: usize = 4;
 
 impl Execution {
     /// Has all calls answered that wait for a tool of the server.
@@ -27,14 +38,58 @@ impl Execution {
             .map(|call| {
                 let ServerCall { id, tool, arguments, position, .. } = call.clone();
                 let (scope, run) = (self.scope.clone(), run.clone());
-                let context = ToolCallContext { scope, run, id, arguments, position };
-                input_of(self.shared.tools.get(tool).cloned(), tool.missing(), context)
+                let code = self.machine.code_call(&id).map(|code| code.input.clone()).unwrap_or_default();
+                let (told, progress) = mpsc::channel(UNTOLD);
+                let context = ToolCallContext { scope, run, id: id.clone(), arguments, code, position, told };
+                let offered = self.shared.tools.get(tool).cloned();
+                let in_order = offered.as_ref().is_some_and(|tool| tool.in_order());
+                let answer = Box::pin(input_of(offered, tool.missing(), context));
+                (in_order, Inputs { call: id, progress, answer, answered: None, over: false })
             })
             .collect();
-        let inputs = pin!(stream::iter(calls).buffer_unordered(AT_ONCE));
+        let (in_order, others): (Vec<_>, Vec<_>) = calls.into_iter().partition(|(in_order, _)| *in_order);
+        let in_order = stream::iter(in_order).flat_map(|(_, inputs)| inputs);
+        let others = stream::iter(others).flat_map_unordered(AT_ONCE, |(_, inputs)| inputs);
+        let inputs = pin!(stream::select(in_order, others));
         // The answer to the last call goes on with the run, so the stream is never seen to end.
         let none_left = || Input::ToolFailed(Failure::server("Sorry, something went wrong."));
         self.follow(inputs, |_, input| input.unwrap_or_else(none_left)).await
+    }
+}
+
+/// What comes of one call: its progress, then its answer.
+struct Inputs<F> {
+    call: ToolCallId,
+    progress: mpsc::Receiver<ToolProgress>,
+    answer: Pin<Box<F>>,
+    answered: Option<Input>,
+    over: bool,
+}
+
+impl<F: Future<Output = Input>> Stream for Inputs<F> {
+    type Item = Input;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Input>> {
+        let this = self.get_mut();
+        if this.over {
+            return Poll::Ready(None);
+        }
+        // What it does while it is asked now comes before its answer too.
+        if this.answered.is_none()
+            && let Poll::Ready(input) = this.answer.as_mut().poll(context)
+        {
+            this.answered = Some(input);
+        }
+        if let Poll::Ready(Some(progress)) = this.progress.poll_recv(context) {
+            return Poll::Ready(Some(Input::Progressed { call: this.call.clone(), progress }));
+        }
+        match this.answered.take() {
+            Some(input) => {
+                this.over = true;
+                Poll::Ready(Some(input))
+            }
+            None => Poll::Pending,
+        }
     }
 }
 

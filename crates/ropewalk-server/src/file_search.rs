@@ -43,7 +43,7 @@ impl ServerTool for FileSearch {
         BuiltInTool::FileSearch
     }
 
-    fn function(&self, _: &Run) -> Function {
+    async fn function(&self, _: &Scope, _: &Run) -> Function {
         Function::new(BuiltInTool::FileSearch.name())
             .description(
                 "Searches the files that belong to this conversation and gives the passages that fit best. Cite a \

@@ -116,6 +116,7 @@ impl Machine {
         if self.open_message().is_none() {
             return;
         }
+        self.end_text(effects);
         let Some(mut message) = self.message.take() else { return };
         match reason {
             None => {

@@ -3,16 +3,21 @@
 use std::collections::HashMap;
 
 use ropewalk_types::{
-    FileId, FunctionCall, FunctionWord, RunStep, RunStepId, RunStepStatus, StepDetails, ToolCall, ToolCallId,
-    ToolCallRecord,
+    CodeInterpreterCall, CodeInterpreterDelta, CodeOutput, CodeOutputDelta, FileId, FileReference,
+    FunctionCall, FunctionWord, RunStep, RunStepId, RunStepStatus, StepDetails, ToolCall, ToolCallDelta,
+    ToolCallId, ToolCallRecord,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Context, Effects, Machine, Next, turn::step_delta};
 use crate::{
     citation,
-    server_tool::{BuiltInTool, ToolAnswer},
+    file_path::WrittenFile,
+    server_tool::{BuiltInTool, ToolAnswer, ToolProgress},
 };
+
+/// Said of code that another process was running when it died.
+const AGAIN: &str = "\n[The server stopped while this ran. It runs again, from the beginning.]\n";
 
 /// A call of a tool of the server: as the model made it, and what the model is shown of the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +34,9 @@ pub struct ServerCall {
     pub position: u64,
     /// What the model is shown; `None` until the call is answered.
     pub output: Option<String>,
+    /// What the thread's session had written by then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<WrittenFile>,
 }
 
 /// The calls of tools of the server that a run made, by step. Stored with their steps, never sent.
@@ -88,6 +96,14 @@ impl ServerCalls {
         })
     }
 
+    /// What the thread's session has written, as the last call of these `steps` left it.
+    pub(super) fn written(&self, steps: &[RunStep]) -> &[WrittenFile] {
+        let answered =
+            |call: &&ServerCall| call.tool == BuiltInTool::CodeInterpreter && call.output.is_some();
+        let last = steps.iter().rev().find_map(|step| self.of(&step.id).iter().rfind(answered));
+        last.map_or(&[], |call| &call.files)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -126,8 +142,76 @@ impl Machine {
         let delta = tool.begun_delta(tool_calls.len() as u64, id.clone());
         effects.events.push(step_delta(step.id.clone(), delta));
         tool_calls.push(tool.begun(id.clone()));
-        let call = ServerCall { id, tool, arguments: String::new(), position: 0, output: None };
+        let call =
+            ServerCall { id, tool, arguments: String::new(), position: 0, output: None, files: Vec::new() };
         self.server_calls.of_mut(&step.id).push(call);
+    }
+
+    /// Adds to what the model wrote for the call at `index` of the open step, and tells of the code in it.
+    pub(super) fn add_server_arguments(&mut self, index: usize, arguments: &str, effects: &mut Effects) {
+        let Some(step) = self.steps.last_mut() else { return };
+        let StepDetails::ToolCalls { tool_calls } = &mut step.step_details else { return };
+        let Some(record) = tool_calls.get_mut(index) else { return };
+        let mut calls = self.server_calls.of_mut(&step.id).iter_mut();
+        if let Some(call) = calls.find(|call| record.id() == Some(&call.id)) {
+            call.arguments.push_str(arguments);
+        }
+        let ToolCallRecord::CodeInterpreter { code_interpreter, .. } = record else { return };
+        let input = self.turn.code.entry(index).or_default().read(arguments);
+        if !input.is_empty() {
+            code_interpreter.input.push_str(&input);
+            let delta = CodeInterpreterDelta { input: Some(input), outputs: None };
+            effects.events.push(code_delta(&step.id, index, delta));
+        }
+    }
+
+    /// A call of code_interpreter of the open step, as the step has it.
+    pub(crate) fn code_call(&self, id: &ToolCallId) -> Option<&CodeInterpreterCall> {
+        let StepDetails::ToolCalls { tool_calls } = &self.open_step()?.step_details else { return None };
+        tool_calls.iter().find_map(|record| match record {
+            ToolCallRecord::CodeInterpreter { id: of, code_interpreter } => {
+                (of == id).then_some(code_interpreter)
+            }
+            _ => None,
+        })
+    }
+
+    /// A call that waits for its answer did something: the step has it, and it is told.
+    pub(super) fn progressed(&mut self, id: &ToolCallId, progress: ToolProgress, effects: &mut Effects) {
+        if !self.unanswered().any(|call| call.id == *id) {
+            return;
+        }
+        let Some(step) = self.steps.last_mut() else { return };
+        let StepDetails::ToolCalls { tool_calls } = &mut step.step_details else { return };
+        let Some(place) = tool_calls.iter().position(|record| record.id() == Some(id)) else { return };
+        let ToolCallRecord::CodeInterpreter { code_interpreter, .. } = &mut tool_calls[place] else { return };
+        let outputs = &mut code_interpreter.outputs;
+        let delta = match progress {
+            ToolProgress::Logs(text) => {
+                match outputs.last_mut() {
+                    Some(CodeOutput::Logs { logs }) => logs.push_str(&text),
+                    _ => outputs.push(CodeOutput::Logs { logs: text.clone() }),
+                }
+                CodeOutputDelta::Logs { index: outputs.len() as u64 - 1, logs: Some(text) }
+            }
+            ToolProgress::Image(file_id) => {
+                let image = FileReference { file_id };
+                outputs.push(CodeOutput::Image { image: image.clone() });
+                CodeOutputDelta::Image { index: outputs.len() as u64 - 1, image: Some(image) }
+            }
+        };
+        let delta = CodeInterpreterDelta { input: None, outputs: Some(vec![delta]) };
+        effects.events.push(code_delta(&step.id, place, delta));
+    }
+
+    /// Says of code that was running when its process died that it runs again.
+    pub(super) fn run_again(&mut self, effects: &mut Effects) {
+        let calls: Vec<ToolCallId> = self.unanswered().map(|call| call.id.clone()).collect();
+        for call in calls {
+            if self.code_call(&call).is_some_and(|code| !code.outputs.is_empty()) {
+                self.progressed(&call, ToolProgress::Logs(AGAIN.to_owned()), effects);
+            }
+        }
     }
 
     /// The model's turn is over and has calls: tools of the server answer theirs first.
@@ -163,6 +247,7 @@ impl Machine {
         let calls = self.server_calls.of_mut(&step.id);
         if let Some(call) = calls.iter_mut().find(|call| call.id == *id) {
             call.output = Some(answer.output);
+            call.files = answer.files;
         }
         if let Some(record) = answer.record
             && let Some(old) = tool_calls.iter_mut().find(|record| record.id() == Some(id))
@@ -192,4 +277,10 @@ impl Machine {
         self.say_late_text(context, effects);
         self.begin_turn(context, effects);
     }
+}
+
+fn code_delta(step: &RunStepId, index: usize, delta: CodeInterpreterDelta) -> ropewalk_events::Event {
+    let call =
+        ToolCallDelta::CodeInterpreter { index: index as u64, id: None, code_interpreter: Some(delta) };
+    step_delta(step.clone(), call)
 }

@@ -1,6 +1,7 @@
 //! Any interleaving of inputs leaves the machine in a legal state, with a legal sequence of events.
 
 mod answering;
+mod computing;
 mod world;
 
 use proptest::{collection::vec, prelude::*};
@@ -9,14 +10,15 @@ use ropewalk_types::{IncompleteReason, MessageContent};
 use world::{Act, World, act};
 
 use super::*;
+use crate::server_tool::BuiltInTool;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
 
     /// Whatever happens in whatever order: legal states, legal events, and an end that can always be reached.
     #[test]
-    fn every_schedule_is_legal(acts in vec(act(), 0..60)) {
-        let mut world = World::new();
+    fn every_schedule_is_legal(acts in vec(act(), 0..60), computes: bool) {
+        let mut world = if computes { World::offering(&BuiltInTool::ALL) } else { World::new() };
         for act in acts {
             world.act(act);
         }

@@ -1,17 +1,19 @@
 //! One turn of the model: text and tool calls as they come, into steps, messages and deltas.
 
+use std::collections::HashMap;
+
 use ropewalk_events::Event;
 use ropewalk_model::{FinishReason, ModelEvent, ToolCallPart};
 use ropewalk_types::{
-    AnnotationDelta, ContentDelta, FunctionCall, FunctionCallRecord, FunctionDelta, FunctionWord, Id,
-    Message, MessageContent, MessageCreation, MessageDelta, MessageDeltaBody, MessageDeltaWord, MessageId,
-    RunIncompleteReason, RunStep, RunStepDelta, RunStepDeltaBody, RunStepDeltaWord, RunStepId, RunStepStatus,
-    StepDetails, StepDetailsDelta, Text, TextDelta, ToolCall, ToolCallDelta, ToolCallId, ToolCallRecord,
-    UnixSeconds, Update, Usage,
+    AnnotationDelta, CodeOutput, ContentDelta, FileId, FunctionCall, FunctionCallRecord, FunctionDelta,
+    FunctionWord, Id, ImageDetail, ImageFile, Message, MessageContent, MessageCreation, MessageDelta,
+    MessageDeltaBody, MessageDeltaWord, MessageId, RunIncompleteReason, RunStep, RunStepDelta,
+    RunStepDeltaBody, RunStepDeltaWord, RunStepId, RunStepKind, RunStepStatus, StepDetails, StepDetailsDelta,
+    Text, TextDelta, ToolCall, ToolCallDelta, ToolCallId, ToolCallRecord, UnixSeconds, Update, Usage,
 };
 
 use super::{Change, Context, Effects, Machine, ending::Ending};
-use crate::{citation::Annotator, server_tool::BuiltInTool};
+use crate::{citation::Annotator, code_input::CodeReader, file_path::PathFinder, server_tool::BuiltInTool};
 
 /// Room for an answer from the start, in bytes: most fit, and many that grow at once do not riddle the heap with what they
 /// outgrew.
@@ -22,6 +24,8 @@ const USUAL_ANSWER: usize = 4096;
 pub(super) struct Turn {
     /// The upstream's index of each call, in order of first appearance: ours are dense.
     calls: Vec<u32>,
+    /// Readers of the code that calls bring, by their place in the step.
+    pub(super) code: HashMap<usize, CodeReader>,
     /// How many messages the model was shown.
     pub(super) prompted: u64,
     pub(super) usage: Option<Usage>,
@@ -69,7 +73,7 @@ impl Machine {
 
     pub(super) fn add_text(&mut self, text: String, context: &Context<'_>, effects: &mut Effects) {
         self.ensure_message(context, effects);
-        let Self { message, annotator, server_calls, steps, .. } = self;
+        let Self { message, annotator, paths, server_calls, steps, .. } = self;
         let Some(message) = message else { return };
         let first = !matches!(message.content.last(), Some(MessageContent::Text { .. }));
         if first {
@@ -77,6 +81,7 @@ impl Machine {
             text.value.reserve(USUAL_ANSWER);
             message.content.push(MessageContent::Text { text });
             *annotator = Annotator::default();
+            *paths = PathFinder::new(server_calls.written(steps));
         }
         let index = message.content.len() as u64 - 1;
         let Some(MessageContent::Text { text: whole }) = message.content.last_mut() else { return };
@@ -85,12 +90,25 @@ impl Machine {
         if !server_calls.is_empty() {
             let found = annotator.read(&text, |marker| server_calls.cited(marker, steps));
             whole.annotations.extend(found);
+            whole.annotations.extend(paths.read(&text));
         }
         let new = whole.annotations.iter().enumerate().skip(known);
         let new: Vec<_> = new.map(|(at, whole)| AnnotationDelta::whole(at as u64, whole)).collect();
         let annotations = (first || !new.is_empty()).then_some(new);
         let part = ContentDelta::Text { index, text: Some(TextDelta { value: Some(text), annotations }) };
         effects.events.push(message_delta(message.id.clone(), part));
+    }
+
+    /// Tells of a path that the text of the open message ends with.
+    pub(super) fn end_text(&mut self, effects: &mut Effects) {
+        let Some(message) = &mut self.message else { return };
+        let index = message.content.len().saturating_sub(1) as u64;
+        let Some(MessageContent::Text { text }) = message.content.last_mut() else { return };
+        let Some(annotation) = self.paths.end() else { return };
+        let delta = AnnotationDelta::whole(text.annotations.len() as u64, &annotation);
+        text.annotations.push(annotation);
+        let text = Some(TextDelta { value: None, annotations: Some(vec![delta]) });
+        effects.events.push(message_delta(message.id.clone(), ContentDelta::Text { index, text }));
     }
 
     /// Makes a message of what the model wrote behind calls that are answered now.
@@ -134,7 +152,41 @@ impl Machine {
         effects.changes.push(Change::Message(message.clone()));
         effects.events.push(Event::MessageCreated(Box::new(message.clone())));
         effects.events.push(Event::MessageInProgress(Box::new(message.clone())));
+        let figures =
+            self.figures().map(|file_id| ImageFile { file_id, detail: Some(ImageDetail::Auto) }).collect();
         self.message = Some(message);
+        self.show(figures, effects);
+    }
+
+    /// Puts figures before the text of a new message (contract: BEHAVIOUR 9).
+    fn show(&mut self, figures: Vec<ImageFile>, effects: &mut Effects) {
+        let Some(message) = &mut self.message else { return };
+        for image_file in figures {
+            let index = message.content.len() as u64;
+            let part = ContentDelta::ImageFile { index, image_file: Some(image_file.clone()) };
+            effects.events.push(message_delta(message.id.clone(), part));
+            message.content.push(MessageContent::ImageFile { image_file });
+        }
+    }
+
+    /// What calls drew since the last message that came to its end.
+    fn figures(&self) -> impl Iterator<Item = FileId> {
+        let is_said = |step: &&RunStep| {
+            step.kind == RunStepKind::MessageCreation && step.status == RunStepStatus::Completed
+        };
+        let said = self.steps.iter().rposition(|step| is_said(&step)).map_or(0, |said| said + 1);
+        let outputs = self.steps[said..].iter().flat_map(|step| match &step.step_details {
+            StepDetails::ToolCalls { tool_calls } => tool_calls.as_slice(),
+            _ => &[],
+        });
+        let outputs = outputs.flat_map(|record| match record {
+            ToolCallRecord::CodeInterpreter { code_interpreter, .. } => code_interpreter.outputs.as_slice(),
+            _ => &[],
+        });
+        outputs.filter_map(|output| match output {
+            CodeOutput::Image { image } => Some(image.file_id.clone()),
+            _ => None,
+        })
     }
 
     fn add_call_part(&mut self, part: ToolCallPart, context: &Context<'_>, effects: &mut Effects) {
@@ -153,13 +205,7 @@ impl Machine {
         let StepDetails::ToolCalls { tool_calls } = &mut step.step_details else { return };
         let (id, function) = match tool_calls.get_mut(index) {
             Some(ToolCallRecord::Function { id, function }) => (id, function),
-            Some(record) => {
-                let mut calls = self.server_calls.of_mut(&step.id).iter_mut();
-                if let Some(call) = calls.find(|call| record.id() == Some(&call.id)) {
-                    call.arguments.push_str(&part.arguments);
-                }
-                return;
-            }
+            Some(_) => return self.add_server_arguments(index, &part.arguments, effects),
             None => return,
         };
         function.arguments.push_str(&part.arguments);

@@ -59,7 +59,7 @@ impl ServerTool for Library {
         BuiltInTool::FileSearch
     }
 
-    fn function(&self, _: &Run) -> Function {
+    async fn function(&self, _: &Scope, _: &Run) -> Function {
         Function::new("search").description("Looks things up.")
     }
 
@@ -109,7 +109,7 @@ impl ServerTool for Answering {
         BuiltInTool::FileSearch
     }
 
-    fn function(&self, _: &Run) -> Function {
+    async fn function(&self, _: &Scope, _: &Run) -> Function {
         Function::new("file_search")
     }
 

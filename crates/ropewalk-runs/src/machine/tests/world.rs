@@ -9,15 +9,18 @@ use proptest::prelude::*;
 use ropewalk_events::{Grammar, Snapshot};
 use ropewalk_model::ToolCallPart;
 use ropewalk_types::{
-    Annotation, FileSearchCall, FileSearchResult, IdSource, MessageContent, MessageId, RunStepId,
+    Annotation, FileId, FileSearchCall, FileSearchResult, Id, IdSource, MessageContent, MessageId, RunStepId,
     TextContent, Tool, ToolOutput, UnixSeconds, Usage,
 };
 
 use super::super::*;
-use crate::server_tool::{BuiltInTool, ToolRecord};
+use crate::{
+    file_path::WrittenFile,
+    server_tool::{BuiltInTool, ToolRecord},
+};
 
-/// The tools of the server; `code_interpreter` is not among them.
-const OFFERED: &[BuiltInTool] = &[BuiltInTool::FileSearch];
+/// The tools of a server without `code_interpreter`.
+const SEARCH_ALONE: &[BuiltInTool] = &[BuiltInTool::FileSearch];
 
 /// Ids in order, so that a failing schedule reads well.
 #[derive(Default)]
@@ -41,6 +44,11 @@ pub(super) enum Act {
         nth: usize,
         found: bool,
     },
+    /// The nth call that waits prints or draws, if it is one of code.
+    Progress {
+        nth: usize,
+        draws: bool,
+    },
     /// An answer to a call that does not wait.
     AnswerWrong,
     FailTool,
@@ -56,17 +64,21 @@ pub(super) enum Act {
 }
 
 fn model_event() -> impl Strategy<Value = ModelEvent> {
-    let name = prop_oneof![8 => "f|g", 8 => Just("file_search".to_owned()), 1 => Just("code_interpreter".to_owned())];
-    let part =
-        (0..3_u32, proptest::option::of(0..3_u8), proptest::option::weighted(0.9, name), "[{}a\"]{0,3}")
-            .prop_map(|(index, id, name, arguments)| {
-                ModelEvent::ToolCall(ToolCallPart {
-                    index,
-                    id: id.map(|id| format!("call_{id}")),
-                    name,
-                    arguments,
-                })
-            });
+    let name = prop_oneof![8 => "f|g", 8 => Just("file_search".to_owned()), 3 => Just("code_interpreter".to_owned())];
+    let part = (
+        0..3_u32,
+        proptest::option::of(0..3_u8),
+        proptest::option::weighted(0.9, name),
+        "[{}a\"]{0,3}|\\{\"code\":\"|é\\\\n",
+    )
+        .prop_map(|(index, id, name, arguments)| {
+            ModelEvent::ToolCall(ToolCallPart {
+                index,
+                id: id.map(|id| format!("call_{id}")),
+                name,
+                arguments,
+            })
+        });
     let finish = prop_oneof![
         6 => Just(FinishReason::Stop),
         2 => Just(FinishReason::ToolCalls),
@@ -78,7 +90,7 @@ fn model_event() -> impl Strategy<Value = ModelEvent> {
         ModelEvent::Usage(Usage { prompt_tokens, completion_tokens, total_tokens })
     });
     prop_oneof![
-        6 => "[a-zé ]{0,5}|【[0-3]:0†a.txt】|【[0-3]:0|†a.txt】".prop_map(ModelEvent::Text),
+        6 => "[a-zé ]{0,5}|【[0-3]:0†a.txt】|【[0-3]:0|†a.txt】|sandbox:/mnt/data/a.csv|sandbox:/mnt/|data/a.csv".prop_map(ModelEvent::Text),
         1 => "no".prop_map(ModelEvent::Refusal),
         5 => part,
         2 => finish.prop_map(ModelEvent::Finish),
@@ -93,6 +105,7 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
         5 => Just(Act::EndTurn),
         1 => Just(Act::FailModel),
         6 => (0..3_usize, any::<bool>()).prop_map(|(nth, found)| Act::Answer { nth, found }),
+        4 => (0..3_usize, any::<bool>()).prop_map(|(nth, draws)| Act::Progress { nth, draws }),
         1 => Just(Act::AnswerWrong),
         1 => Just(Act::FailTool),
         5 => any::<bool>().prop_map(|stream| Act::SubmitAll { stream }),
@@ -109,6 +122,7 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
 pub(super) struct World {
     ids: Counter,
     now: UnixSeconds,
+    offered: &'static [BuiltInTool],
     pub(super) machine: Machine,
     pub(super) run: Run,
     state: RunState,
@@ -128,6 +142,10 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
+        Self::offering(SEARCH_ALONE)
+    }
+
+    pub(super) fn offering(offered: &'static [BuiltInTool]) -> Self {
         let now = UnixSeconds(1000);
         let ids = Counter::default();
         let mut run =
@@ -136,6 +154,7 @@ impl World {
         let mut world = Self {
             ids,
             now,
+            offered,
             machine: Machine::new(run.clone()),
             run,
             state: RunState::default(),
@@ -154,7 +173,7 @@ impl World {
 
     fn input(&mut self, input: Input) {
         let mut effects = Effects::default();
-        let context = Context::new(self.now, &self.ids).offering(OFFERED);
+        let context = Context::new(self.now, &self.ids).offering(self.offered);
         self.machine.handle(input, &context, &mut effects);
         self.settle(effects);
     }
@@ -162,7 +181,7 @@ impl World {
     /// Stores, then tells.
     fn settle(&mut self, mut effects: Effects) {
         if effects.has_changes() && std::mem::take(&mut self.cancelling) {
-            let context = Context::new(self.now, &self.ids).offering(OFFERED);
+            let context = Context::new(self.now, &self.ids).offering(self.offered);
             self.machine.overtaken_by_cancel(&context, &mut effects);
         }
         let over = self.run.status.is_terminal();
@@ -238,6 +257,7 @@ impl World {
         );
         self.answers_are_kept();
         self.citations_are_true();
+        self.figures_are_shown_once();
         if waits {
             assert_eq!(open, 1);
             let wanted = &self.run.required_action.as_ref().unwrap().submit_tool_outputs.tool_calls;
@@ -278,15 +298,19 @@ impl World {
             for part in &message.content {
                 let MessageContent::Text { text } = part else { continue };
                 for annotation in &text.annotations {
-                    let Annotation::FileCitation { text: marker, start_index, end_index, file_citation } =
-                        annotation
-                    else {
-                        panic!("no citation")
+                    let (marker, start_index, end_index, file, of) = match annotation {
+                        Annotation::FileCitation { text, start_index, end_index, file_citation } => {
+                            (text, start_index, end_index, file_citation, "file-a")
+                        }
+                        Annotation::FilePath { text, start_index, end_index, file_path } => {
+                            (text, start_index, end_index, file_path, "file-w")
+                        }
+                        other => panic!("{other:?}"),
                     };
                     let (start, end) = (*start_index as usize, *end_index as usize);
                     let place: String = text.value.chars().skip(start).take(end - start).collect();
                     assert_eq!(&place, marker);
-                    assert_eq!(file_citation.file_id.as_str(), "file-a");
+                    assert_eq!(file.file_id.as_str(), of);
                     assert!(
                         self.answers.values().any(|answer| answer.contains(marker)),
                         "{marker} was never shown"
@@ -294,6 +318,30 @@ impl World {
                 }
             }
         }
+    }
+
+    /// No figure stands in two messages that came to their end.
+    fn figures_are_shown_once(&self) {
+        let whole = self.messages.values().filter(|message| message.status == MessageStatus::Completed);
+        let figures = whole.flat_map(|message| &message.content).filter_map(|part| match part {
+            MessageContent::ImageFile { image_file } => Some(&image_file.file_id),
+            _ => None,
+        });
+        let mut figures: Vec<_> = figures.collect();
+        let all = figures.len();
+        figures.sort_unstable();
+        figures.dedup();
+        assert_eq!(figures.len(), all, "a figure is shown twice");
+    }
+
+    fn progress(&mut self, nth: usize, draws: bool) {
+        let waiting: Vec<ServerCall> = self.machine.unanswered().cloned().collect();
+        let Some(call) = waiting.get(nth % waiting.len().max(1)) else { return };
+        let progress = match draws {
+            true => ToolProgress::Image(FileId::mint(&self.ids)),
+            false => ToolProgress::Logs("printed".to_owned()),
+        };
+        self.input(Input::Progressed { call: call.id.clone(), progress });
     }
 
     fn answer(&mut self, nth: usize, found: bool) {
@@ -311,9 +359,12 @@ impl World {
                 content: Some(vec![TextContent::Text { text: "A passage.".to_owned() }]),
             }]),
         };
-        let answer = if found {
+        let answer = if call.tool == BuiltInTool::CodeInterpreter {
+            let written = WrittenFile { path: "a.csv".to_owned(), file_id: "file-w".into() };
+            ToolAnswer { files: vec![written], ..ToolAnswer::text("sandbox:/mnt/data/a.csv") }
+        } else if found {
             let output = crate::citation::shown(call.position, &search);
-            ToolAnswer { record: Some(ToolRecord::FileSearch(search)), output }
+            ToolAnswer { record: Some(ToolRecord::FileSearch(search)), output, files: Vec::new() }
         } else {
             ToolAnswer::text("The search failed.")
         };
@@ -344,6 +395,7 @@ impl World {
             }
             Act::FailModel => self.input(Input::ModelFailed(Failure::server("broken"))),
             Act::Answer { nth, found } => self.answer(nth, found),
+            Act::Progress { nth, draws } => self.progress(nth, draws),
             Act::AnswerWrong => {
                 let before = (self.machine.run().clone(), self.machine.steps().to_vec());
                 let (call, answer) = ("call_nobody".into(), ToolAnswer::text("?"));
@@ -359,7 +411,7 @@ impl World {
                 let before = self.machine.run().clone();
                 let wrong = [ToolOutput::new("call_nobody", "1")];
                 let mut effects = Effects::default();
-                let context = Context::new(self.now, &self.ids).offering(OFFERED);
+                let context = Context::new(self.now, &self.ids).offering(self.offered);
                 assert!(self.machine.submit(&wrong, &context, &mut effects).is_err());
                 assert!(!effects.has_changes() && effects.events.is_empty());
                 assert_eq!(self.machine.run(), &before);
@@ -399,7 +451,7 @@ impl World {
         let outputs: Vec<ToolOutput> =
             ids.iter().rev().map(|id| ToolOutput::new(id.as_str(), format!("out of {id}"))).collect();
         let mut effects = Effects::default();
-        let context = Context::new(self.now, &self.ids).offering(OFFERED);
+        let context = Context::new(self.now, &self.ids).offering(self.offered);
         self.machine.submit(&outputs, &context, &mut effects).unwrap();
         if stream {
             // The reader saw the step in the stream before.
