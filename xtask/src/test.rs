@@ -76,10 +76,12 @@ fn dependencies(workspace: &Workspace) -> anyhow::Result<()> {
 }
 
 fn tests() -> anyhow::Result<()> {
-    if succeeds(&mut cargo(&["nextest", "--version"])) {
-        return call(cargo(&["nextest", "run"]).args(EVERYTHING));
-    }
-    call(cargo(&["test", "--all-targets", "--quiet"]).args(EVERYTHING))
+    let has_nextest = succeeds(&mut cargo(&["nextest", "--version"]));
+    let mut tests = match has_nextest {
+        true => cargo(&["nextest", "run"]),
+        false => cargo(&["test", "--all-targets", "--quiet"]),
+    };
+    call(tests.args(EVERYTHING).env("ROPEWALK_INTERPRETER", setup::interpreter_folder()))
 }
 
 /// Runs each example as it was built: `crates/*/examples/*`, and the packages in `examples/`.

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod chat;
+mod doctor;
+mod interpreter;
 mod keys;
 mod limits;
 mod metrics;
@@ -35,6 +37,10 @@ enum Command {
     Keys(keys::Keys),
     /// Makes, lists and deletes webhooks, which are told of runs.
     Webhooks(webhooks::Webhooks),
+    /// Makes the Python environment that code of models runs in.
+    Interpreter(interpreter::Interpreter),
+    /// Says whether code of models can run here, and why not.
+    Doctor(doctor::Doctor),
     /// Talks to an assistant from the terminal, with a server or embedded.
     Chat(chat::Chat),
     /// Writes all that an organisation has to a folder.
@@ -62,6 +68,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Serve(serve) => serve.run().await?,
             Command::Keys(keys) => keys.run().await?,
             Command::Webhooks(webhooks) => webhooks.run().await?,
+            Command::Interpreter(interpreter) => interpreter.run().await?,
+            Command::Doctor(doctor) => return doctor.run().await,
             Command::Chat(chat) => chat.run().await?,
             Command::Export(export) => return export.run().await,
             Command::Import(import) => return import.run().await,

@@ -8,6 +8,7 @@ use ropewalk_transport::Secret;
 use tokio::net::TcpListener;
 
 use crate::{
+    interpreter::InterpreterFlags,
     limits::Limits,
     metrics::Metrics,
     settings::{FileSettings, data_dir},
@@ -64,6 +65,8 @@ pub(crate) struct Serve {
     #[command(flatten)]
     upstream_calls: UpstreamCalls,
     #[command(flatten)]
+    interpreter: InterpreterFlags,
+    #[command(flatten)]
     limits: Limits,
 }
 
@@ -95,6 +98,7 @@ impl Serve {
         }
         options.webhooks.allow_private = self.webhook_allow_private || file.webhook_allow_private;
         self.limits.apply(file.limits, &mut options)?;
+        options.code_interpreter = self.interpreter.options(file.interpreter, &data_dir)?;
         let addresses: Vec<SocketAddr> = tokio::net::lookup_host(&listen)
             .await
             .with_context(|| format!("--listen {listen} is no address to listen on"))?

@@ -4,7 +4,7 @@ use anyhow::Context;
 use ropewalk_transport::Secret;
 use serde::Deserialize;
 
-use crate::limits::Limits;
+use crate::{interpreter::InterpreterFlags, limits::Limits};
 
 /// What `ropewalk.toml` may say. Flags and the environment come before it.
 #[derive(Debug, Default, Deserialize)]
@@ -25,6 +25,7 @@ pub(crate) struct FileSettings {
     pub(crate) metrics: bool,
     pub(crate) metrics_listen: Option<String>,
     pub(crate) webhook_allow_private: bool,
+    pub(crate) interpreter: InterpreterFlags,
     pub(crate) limits: Limits,
 }
 

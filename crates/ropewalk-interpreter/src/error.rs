@@ -28,9 +28,10 @@ pub enum Error {
     /// A session did not begin, though its layers may hold.
     #[error("no session could be started: {0}")]
     Start(String),
-    /// A file name that would not be a plain name in the session's folder.
+    /// A path that would not lead to a plain name in the session's folder.
     #[error(
-        "`{0}` is no name for a file: it must be plain, without `/` and control characters, of 255 bytes at most"
+        "`{0}` is no path of a file in the session: its names must be plain, without control characters, of 255 bytes at most, \
+         and lie eight folders deep at most"
     )]
     Name(String),
     /// A file of the session is none to take: a link, a device, too large.
@@ -41,6 +42,9 @@ pub enum Error {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// There is no room for a file of the session.
+    #[error("the session's folder is full")]
+    Full,
     /// The system refused.
     #[error("{what}")]
     Io {

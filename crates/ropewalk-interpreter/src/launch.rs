@@ -17,7 +17,7 @@ use rustix::{
 };
 use serde::Deserialize;
 
-use crate::{Error, Layer, control_group::ControlGroup, message, sandbox::Shared};
+use crate::{Error, Layer, control_group::ControlGroup, message, sandbox::Shared, zygote::Zygote};
 
 /// How long each step may take on a busy machine.
 const STEP: Duration = Duration::from_secs(10);
@@ -72,10 +72,17 @@ pub(crate) fn launch(shared: &Shared) -> Result<Started, Error> {
         true => Some(shared.hierarchies.group(&shared.next_name(), limits).map_err(no_group)?),
         false => None,
     };
-    let zygote = shared.zygote.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut zygote = shared.zygote.lock().unwrap_or_else(PoisonError::into_inner);
     let descriptors =
         [init_theirs.as_fd(), control_theirs.as_fd(), stdout_theirs.as_fd(), stderr_theirs.as_fd()];
-    let first = zygote.fork(&plan, descriptors)?;
+    let first = match zygote.fork(&plan, descriptors) {
+        Err(_) if zygote.has_ended() => {
+            tracing::warn!("the process that sessions are forked from has ended; it is started anew");
+            *zygote = Zygote::start(&shared.options)?;
+            zygote.fork(&plan, descriptors)?
+        }
+        first => first?,
+    };
     drop(zygote);
     let mut ends = KillUnlessDone(Some(first.pidfd));
     if let Some(group) = &group {

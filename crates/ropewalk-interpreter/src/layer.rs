@@ -59,6 +59,11 @@ impl Layer {
         !matches!(self, Self::ControlGroup | Self::Landlock)
     }
 
+    /// Whether it may be lifted: the others stand on those that may not.
+    pub const fn can_be_lifted(self) -> bool {
+        !matches!(self, Self::Namespaces | Self::FileSystem)
+    }
+
     /// What the host would have to allow.
     pub const fn remedy(self) -> &'static str {
         match self {
@@ -81,6 +86,6 @@ impl Layer {
 
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }

@@ -47,6 +47,7 @@ impl Plan {
         let environment = [
             ("HOME", "/mnt/data".to_owned()),
             ("LANG", "C.UTF-8".to_owned()),
+            ("MPLBACKEND", "agg".to_owned()),
             ("MPLCONFIGDIR", "/tmp/matplotlib".to_owned()),
             ("OMP_NUM_THREADS", "1".to_owned()),
             ("OPENBLAS_NUM_THREADS", "1".to_owned()),

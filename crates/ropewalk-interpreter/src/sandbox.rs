@@ -1,16 +1,18 @@
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
+use async_trait::async_trait;
 use rustix::process;
 use tokio::task;
 
 use crate::{
-    Error, Layer, SandboxOptions, Session, control_group::Hierarchies, launch, plan::Plan, zygote::Zygote,
+    Backend, Error, Interpreter, Layer, SandboxOptions, Session, control_group::Hierarchies, launch,
+    plan::Plan, zygote::Zygote,
 };
 
 /// Python sessions behind a wall, all forked from one process that has the packages imported. Cheap to clone.
@@ -42,22 +44,11 @@ impl Sandbox {
     /// [`Error::Environment`] if Python or a package cannot be had, [`Error::Layer`] if a required layer does not hold,
     /// [`Error::NotLifted`], [`Error::Start`], [`Error::Io`].
     pub async fn start(options: SandboxOptions) -> Result<Self, Error> {
-        let fixed =
-            [Layer::Namespaces, Layer::FileSystem].into_iter().find(|layer| options.lifted.contains(layer));
-        if let Some(layer) = fixed {
-            return Err(Error::NotLifted(layer));
+        if let Some(layer) = options.lifted.iter().find(|layer| !layer.can_be_lifted()) {
+            return Err(Error::NotLifted(*layer));
         }
         let shared = blocking(move || {
-            let zygote = Zygote::start(&options)?;
-            let plan = Plan::new(&options, &zygote.tree)?;
-            let hierarchies = Hierarchies::find();
-            let mut layers: BTreeSet<_> =
-                Layer::ALL.into_iter().filter(|layer| !options.lifted.contains(layer)).collect();
-            if !hierarchies.are_enough() {
-                layers.remove(&Layer::ControlGroup);
-            }
-            let (zygote, sessions, users) = (zygote.into(), AtomicU64::new(0), AtomicU32::new(0));
-            let mut shared = Shared { options, layers, plan, hierarchies, zygote, sessions, users };
+            let mut shared = Shared::new(options)?;
             while let Err(error) = launch::try_out(&shared) {
                 match error {
                     Error::Layer { layer, why } if !layer.is_required() => {
@@ -70,6 +61,42 @@ impl Sandbox {
             Ok(shared)
         });
         Ok(Self { shared: Arc::new(shared.await?) })
+    }
+
+    /// Tries each layer of the wall in throw-away sessions, those that are lifted too; says which hold. What stands on a layer
+    /// that does not hold, and that everything stands on, is not tried.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Environment`], [`Error::Start`], [`Error::Io`]: nothing is known then.
+    pub async fn examine(mut options: SandboxOptions) -> Result<Vec<Finding>, Error> {
+        options.lifted.clear();
+        blocking(move || {
+            let mut shared = Shared::new(options)?;
+            let mut missing = BTreeMap::new();
+            if !shared.layers.contains(&Layer::ControlGroup) {
+                missing.insert(Layer::ControlGroup, "no control group can be written to".to_owned());
+            }
+            while let Err(error) = launch::try_out(&shared) {
+                let Error::Layer { layer, why } = error else { return Err(error) };
+                missing.insert(layer, why);
+                if !layer.can_be_lifted() {
+                    break;
+                }
+                shared.layers.remove(&layer);
+            }
+            let ground = missing.keys().find(|layer| !layer.can_be_lifted()).copied();
+            let finding = |layer| {
+                let outcome = match (missing.remove(&layer), ground) {
+                    (Some(why), _) => Err(why),
+                    (None, Some(ground)) => Err(format!("not tried: it stands on `{ground}`")),
+                    (None, None) => Ok(()),
+                };
+                Finding { layer, outcome }
+            };
+            Ok(Layer::ALL.into_iter().map(finding).collect())
+        })
+        .await
     }
 
     /// The layers that sessions here have.
@@ -89,7 +116,42 @@ impl Sandbox {
     }
 }
 
+#[async_trait]
+impl Backend for Sandbox {
+    async fn begin(&self) -> Result<Box<dyn Interpreter>, Error> {
+        Ok(Box::new(self.session().await?))
+    }
+
+    fn lifted(&self) -> BTreeSet<Layer> {
+        self.shared.options.lifted.clone()
+    }
+}
+
+/// Whether a layer of the wall holds on this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// Which one.
+    pub layer: Layer,
+    /// It holds, or what the system said.
+    pub outcome: Result<(), String>,
+}
+
 impl Shared {
+    /// Python started, and all layers that are wanted and may be had.
+    fn new(options: SandboxOptions) -> Result<Self, Error> {
+        let zygote = Zygote::start(&options)?;
+        let plan = Plan::new(&options, &zygote.tree)?;
+        let hierarchies = Hierarchies::find();
+        let mut layers: BTreeSet<_> =
+            Layer::ALL.into_iter().filter(|layer| !options.lifted.contains(layer)).collect();
+        if !hierarchies.are_enough() {
+            layers.remove(&Layer::ControlGroup);
+        }
+        let (zygote, sessions, users) = (zygote.into(), AtomicU64::new(0), AtomicU32::new(0));
+        Ok(Self { options, layers, plan, hierarchies, zygote, sessions, users })
+    }
+
     /// A name that no other session of this machine has.
     pub(crate) fn next_name(&self) -> String {
         format!("{}-{}", std::process::id(), self.sessions.fetch_add(1, Ordering::Relaxed))

@@ -6,7 +6,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use async_trait::async_trait;
 use bytes::BytesMut;
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, stream};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{OFlags, fcntl_getfl, fcntl_setfl},
@@ -20,7 +23,8 @@ use tokio::{
 };
 
 use crate::{
-    Cell, Error, Limits, control_group::ControlGroup, data_folder::DataFolder, launch::Started, message,
+    Cell, CellEvent, Content, DataFile, Error, Interpreter, Limits, control_group::ControlGroup,
+    data_folder::DataFolder, launch::Started, message,
 };
 
 /// How long the processes of a session that was killed may take to go.
@@ -89,7 +93,7 @@ impl Session {
         &self.data
     }
 
-    /// Whether it still lives, as far as is known.
+    /// Whether it still lives, as far as is known. Its folder may be read all the same.
     pub fn is_alive(&self) -> bool {
         let mut ended = [PollFd::new(&*self.wire.pidfd, PollFlags::IN)];
         matches!(poll(&mut ended, Some(&Timespec::default())), Ok(0))
@@ -147,5 +151,37 @@ impl Drop for Wire {
         if let (Some(group), Ok(runtime)) = (self.group.take(), Handle::try_current()) {
             runtime.spawn(group.remove());
         }
+    }
+}
+
+#[async_trait]
+impl Interpreter for Session {
+    fn run<'a>(&'a mut self, code: String) -> BoxStream<'a, CellEvent> {
+        let cell = Session::run(self, code);
+        let events = stream::unfold(Some(cell), |cell| async {
+            let mut cell = cell?;
+            match cell.next().await {
+                Some(output) => Some((CellEvent::Output(output), Some(cell))),
+                None => Some((CellEvent::End(cell.end().await), None)),
+            }
+        });
+        events.boxed()
+    }
+
+    fn is_alive(&self) -> bool {
+        Session::is_alive(self)
+    }
+
+    async fn put(&self, path: &str, content: Content) -> Result<u64, Error> {
+        self.data.put(path, content).await
+    }
+
+    async fn open(&self, path: &str) -> Result<(Content, u64), Error> {
+        let (file, bytes) = self.data.open(path).await?;
+        Ok((Box::pin(file), bytes))
+    }
+
+    async fn files(&self) -> Result<Vec<DataFile>, Error> {
+        self.data.files().await
     }
 }

@@ -21,7 +21,8 @@ const FORK: Duration = Duration::from_secs(10);
 /// Bytes of what a broken interpreter says that are shown.
 const COMPLAINT: u64 = 2_000;
 
-const MODULES: [(&str, &str); 4] = [
+const MODULES: [(&str, &str); 5] = [
+    ("notebook", include_str!("python/notebook.py")),
     ("wall", include_str!("python/wall.py")),
     ("worker", include_str!("python/worker.py")),
     ("session", include_str!("python/session.py")),
@@ -77,6 +78,8 @@ impl Zygote {
             .env_clear()
             .envs([("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"), ("LANG", "C.UTF-8")])
             .envs([("MPLBACKEND", "agg"), ("PYTHONDONTWRITEBYTECODE", "1")])
+            // Where the set-up left matplotlib's list of fonts; to make it takes seconds.
+            .env("MPLCONFIGDIR", options.python.with_file_name("../share/matplotlib"))
             .current_dir("/")
             .stdin(theirs)
             .stdout(Stdio::null())
@@ -116,6 +119,13 @@ impl Zygote {
             (Some(pid), Some(pidfd)) => Ok(First { pid, pidfd }),
             _ => Err(failed(&forked.error.unwrap_or_default())),
         }
+    }
+}
+
+impl Zygote {
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
     }
 }
 

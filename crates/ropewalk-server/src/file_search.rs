@@ -18,6 +18,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::image_type::media_type;
+
 /// Results of a search that asks for no number, and the tokens that they may take of the model's attention (contract:
 /// BEHAVIOUR 12.2).
 const DEFAULT_RESULTS: u32 = 20;
@@ -168,16 +170,5 @@ impl FileSource for Images {
         let bytes = reader.into_bytes().await.map_err(|error| NoImage::Unreadable(error.into()))?;
         let media_type = media_type(&bytes).ok_or(NoImage::NotAnImage)?;
         Ok(Image { media_type: media_type.to_owned(), bytes })
-    }
-}
-
-/// What an image is by its first bytes; names lie. The types that models take (contract: BEHAVIOUR 7).
-fn media_type(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
-        [0xFF, 0xD8, 0xFF, ..] => Some("image/jpeg"),
-        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        _ => None,
     }
 }

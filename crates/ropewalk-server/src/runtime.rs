@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use ropewalk_files::{Library, LibraryOptions, StoreEngine};
 use ropewalk_model::Model;
-use ropewalk_runs::{BusyPolicy, Clock, Engine, EngineOptions, SystemClock};
+use ropewalk_runs::{BusyPolicy, Clock, Engine, EngineOptions, ServerTool, SystemClock};
 use ropewalk_store::{Blobs, Store, StoreError, TimeOrderedIds};
 use ropewalk_types::{Id, IdSource, UnixSeconds};
 use ropewalk_webhooks::{WebhookOptions, Webhooks};
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     ApiKeys, Bounds, KeyId, Keys, MetricsPage, RateLimits,
     caller::{Access, Caller},
+    code_interpreter::{CodeInterpreter, CodeInterpreterOptions},
     file_search::{FileSearch, Images},
     rate::{RateMeter, Rates},
     streams::Streams,
@@ -36,6 +37,8 @@ pub struct RuntimeOptions {
     pub library: LibraryOptions,
     /// Settings of webhooks.
     pub webhooks: WebhookOptions,
+    /// Where code of models runs; nowhere: runs that need it fail with a reason.
+    pub code_interpreter: Option<CodeInterpreterOptions>,
     /// Who may call, besides whoever has a key in the store.
     pub keys: Keys,
     /// What an organisation may use each minute.
@@ -56,6 +59,7 @@ impl Default for RuntimeOptions {
             engine: EngineOptions::default(),
             library: LibraryOptions::default(),
             webhooks: WebhookOptions::default(),
+            code_interpreter: None,
             keys: Keys::any(),
             rate_limits: RateLimits::default(),
             bounds: Bounds::default(),
@@ -75,6 +79,7 @@ struct Inner {
     engine: Engine,
     library: Library,
     webhooks: Webhooks,
+    code_interpreter: Option<Arc<CodeInterpreter>>,
     options: RuntimeOptions,
     clock: Arc<dyn Clock>,
     ids: Arc<Ids>,
@@ -114,10 +119,17 @@ impl Runtime {
         let library = options.library.clone();
         let library = Library::new(store.clone(), blobs, searcher, clock.clone(), ids.clone(), library);
         let webhooks = Webhooks::new(store.clone(), clock.clone(), ids.clone(), options.webhooks.clone());
+        let code_interpreter = options.code_interpreter.clone();
+        let code_interpreter =
+            code_interpreter.map(|options| Arc::new(CodeInterpreter::new(options, library.clone())));
+        let mut tools: Vec<Arc<dyn ServerTool>> = vec![Arc::new(FileSearch(library.clone()))];
+        if let Some(tool) = &code_interpreter {
+            tools.push(tool.clone());
+        }
         let engine = engine
             .with_outbox(Arc::new(RunWebhooks(webhooks.clone())))
             .with_meter(meter.clone())
-            .with_tools(vec![Arc::new(FileSearch(library.clone()))])
+            .with_tools(tools)
             .with_files(Arc::new(Images(library.clone())));
         Self(Arc::new(Inner {
             stored_keys: ApiKeys::new(&store),
@@ -126,6 +138,7 @@ impl Runtime {
             store,
             library,
             webhooks,
+            code_interpreter,
             model,
             engine,
             options,
@@ -138,8 +151,18 @@ impl Runtime {
     /// expired, takes files into vector stores, tells webhooks. Spawn it once beside the router.
     pub async fn work(&self, stop: CancellationToken) {
         self.prepare().await;
-        let Inner { engine, library, webhooks, .. } = &*self.0;
-        tokio::join!(engine.work(stop.clone()), library.work(stop.clone()), webhooks.work(stop));
+        let Inner { engine, library, webhooks, code_interpreter, .. } = &*self.0;
+        let sessions = async {
+            if let Some(tool) = code_interpreter {
+                tool.work(stop.clone()).await;
+            }
+        };
+        tokio::join!(
+            engine.work(stop.clone()),
+            library.work(stop.clone()),
+            webhooks.work(stop.clone()),
+            sessions
+        );
     }
 
     /// Learns which webhooks there are, so that they are told of every run that begins later. [`work`](Self::work) and
@@ -175,6 +198,10 @@ impl Runtime {
 
     pub(crate) fn library(&self) -> &Library {
         &self.0.library
+    }
+
+    pub(crate) fn code_interpreter(&self) -> Option<&CodeInterpreter> {
+        self.0.code_interpreter.as_deref()
     }
 
     pub(crate) fn options(&self) -> &RuntimeOptions {

@@ -60,6 +60,8 @@ kinds! {
     ChatCompletion = "chat_completion",
     /// One message of the request that a stored chat completion, its parent, answers.
     ChatCompletionMessage = "chat_completion_message",
+    /// What lies in the code_interpreter folder of a thread, its parent; it has the thread's id.
+    InterpreterFolder = "interpreter_folder",
     /// What is known of a key: its hash, never the key.
     ApiKey = "api_key",
     /// An address that is told of events.
@@ -81,6 +83,7 @@ impl Kind {
                 | Self::UploadPart
                 | Self::Chunk
                 | Self::ChatCompletionMessage
+                | Self::InterpreterFolder
                 | Self::ApiKey
                 | Self::Webhook
                 | Self::WebhookDelivery

@@ -8,6 +8,7 @@ from outside.
 import ast
 import builtins
 import importlib
+import inspect
 import io
 import json
 import linecache
@@ -17,11 +18,18 @@ import signal
 import struct
 import sys
 import traceback
+import types
+import warnings
 
+import notebook
+
+AWAITS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 # What the loop needs, under names that a cell cannot reach by assigning to a module.
 _dumps, _loads, _pack, _unpack = json.dumps, json.loads, struct.pack, struct.unpack
-_dup2, _getpid, _exit, _parse, _compile = os.dup2, os.getpid, os._exit, ast.parse, builtins.compile
-_exec, _eval, _format = builtins.exec, builtins.eval, traceback.TracebackException
+_dup2, _getpid, _exit, _compile = os.dup2, os.getpid, os._exit, builtins.compile
+_eval, _format = builtins.eval, traceback.TracebackException
+
+MOST_FRAMES = 30
 
 
 class Loop:
@@ -31,7 +39,10 @@ class Loop:
         self.running = False
         self.pid = _getpid()
         self.number = 0
-        self.space = {"__name__": "__main__", "__builtins__": builtins}
+        # What a cell defines is found there by name: pickles of other processes do.
+        main = sys.modules["__main__"] = types.ModuleType("__main__")
+        self.space = main.__dict__
+        self.space["__builtins__"] = builtins
         # The pipes again, where a cell that closes its own does not find them at once.
         self.pipes = [os.dup(1), os.dup(2)]
         self.cell = None
@@ -78,9 +89,12 @@ class Loop:
                 self.running = False
             if _getpid() == self.pid:
                 self.send_figures()
+        except SystemExit as error:
+            # The cell is over, as it wished; the session is not.
+            failure = self.explain(error) if error.code else None
         except BaseException as error:
             self.running = False
-            failure = self.explain(error, name)
+            failure = self.explain(error)
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
@@ -89,14 +103,22 @@ class Loop:
         return failure
 
     def evaluate(self, code, name):
-        tree = _parse(code, name)
+        tree = notebook.parse(code, name)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        _exec(_compile(tree, name, "exec"), self.space)
+        self.execute(_compile(tree, name, "exec", AWAITS))
         if last is not None:
-            value = _eval(_compile(ast.Expression(last.value), name, "eval"), self.space)
+            value = self.execute(_compile(ast.Expression(last.value), name, "eval", AWAITS))
             if value is not None:
                 self.space["_"] = value
                 self.display(value)
+
+    def execute(self, code):
+        """Runs code, in an event loop if it awaits something."""
+        result = _eval(code, self.space)
+        if not code.co_flags & inspect.CO_COROUTINE:
+            return result
+        import asyncio
+        return asyncio.run(result)
 
     def display(self, value):
         if type(value).__module__.startswith("PIL.") and hasattr(value, "_repr_png_"):
@@ -115,14 +137,12 @@ class Loop:
             self.send({"kind": "image"}, png.getvalue())
         pyplot.close("all")
 
-    def explain(self, error, name):
-        """The traceback from the cell's first frame on: the loop is nobody's matter."""
-        trace = error.__traceback__
-        while trace is not None and not trace.tb_frame.f_code.co_filename.startswith("<cell "):
-            trace = trace.tb_next
+    def explain(self, error):
+        """The traceback, with frames of the user's own code alone."""
         try:
-            told = _format(type(error), error, trace, limit=-30)
-            text = "".join(told.format(chain=trace is not None))
+            told = _format(type(error), error, error.__traceback__)
+            leave_own_frames(told)
+            text = "".join(told.format())
         except BaseException:
             text = type(error).__name__
         return {"name": type(error).__name__, "traceback": text[-16_000:]}
@@ -145,6 +165,19 @@ class Loop:
             raise KeyboardInterrupt
 
 
+def leave_own_frames(told):
+    """Takes from a traceback, and from those that led to it, the frames of this loop and of libraries."""
+    waiting, seen = [told], set()
+    while waiting:
+        told = waiting.pop()
+        if told is None or id(told) in seen:
+            continue
+        seen.add(id(told))
+        own = [frame for frame in told.stack if frame.filename.startswith(("<cell ", "/mnt/data/"))]
+        told.stack[:] = own[-MOST_FRAMES:]
+        waiting += [told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or [])]
+
+
 def reseed():
     """What was seeded in the zygote would be the same in every session."""
     random.seed()
@@ -162,6 +195,12 @@ def work(control):
         signal.signal(number, signal.SIG_IGN)
     reseed()
     loop = Loop(control)
+    # Their names are a cell's to use.
+    for module in ("notebook", "session", "wall", "worker", "zygote"):
+        del sys.modules[module]
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].show = lambda *_, **__: loop.send_figures()
+    warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
     signal.signal(signal.SIGINT, loop.interrupted)
     sys.argv[:] = [""]
     sys.path[:] = ["/mnt/data", *[path for path in sys.path if path and path != sys.path[0]]]

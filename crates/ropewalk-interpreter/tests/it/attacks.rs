@@ -42,7 +42,7 @@ const SYSCALL: &str = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=Tru
 #[tokio::test]
 async fn the_host_s_files_are_not_there() {
     gets_nothing(
-        "import os",
+        "import os, sys",
         &[
             "open('/etc/shadow')",
             "open('/proc/1/mem', 'r+b')",
@@ -52,7 +52,7 @@ async fn the_host_s_files_are_not_there() {
             "open('/proc/kcore', 'rb')",
             "open('/proc/sysrq-trigger', 'w')",
             "open('/sys/fs/cgroup/cgroup.procs')",
-            "os.listdir('/root')[0]",
+            "[name for name in os.listdir('/root') if not sys.base_prefix.startswith(f'/root/{name}/')][0]",
             "os.listdir('/home')[0]",
             "open('/usr/bin/x', 'w')",
             "open('/dev/mem', 'rb')",

@@ -56,3 +56,53 @@ async fn sessions_know_nothing_of_each_other() {
     let random = "import random; print(random.random())";
     assert_ne!(printed(&mut one, random).await, printed(&mut other, random).await);
 }
+
+#[tokio::test]
+async fn a_traceback_has_the_cells_own_frames_alone() {
+    let mut session = sandbox().await.session().await.expect("a session");
+    printed(&mut session, "import json\ndef load(text):\n    return json.loads(text)").await;
+    let (_, end) = run(
+        &mut session,
+        "try:\n    load('{')\nexcept ValueError as error:\n    raise KeyError('é') from error",
+    )
+    .await;
+    let CellEnd::Failed { traceback } = end else { panic!("{end:?}") };
+    let files: Vec<_> = traceback.lines().filter(|line| line.contains("File ")).collect();
+    assert_eq!(files.len(), 3, "{traceback}");
+    assert!(files.iter().all(|line| line.contains("<cell ")), "{traceback}");
+    for expected in ["return json.loads(text)", "JSONDecodeError", "KeyError: 'é'", "direct cause"] {
+        assert!(traceback.contains(expected), "{traceback}");
+    }
+    let (_, end) = run(&mut session, "x = 1\nif x\n  y").await;
+    assert!(matches!(&end, CellEnd::Failed { traceback } if traceback.contains("if x")), "{end:?}");
+}
+
+#[tokio::test]
+async fn what_notebooks_allow_works() {
+    let mut session = sandbox().await.session().await.expect("a session");
+    let cells = [
+        ("import asyncio\nawait asyncio.sleep(0)\nawait asyncio.sleep(0, 7)", "7\n"),
+        ("%matplotlib inline\n!echo $((6 * 7))\n1 + 1", "42\n2\n"),
+        ("if True:\n    !pip install numpy\n", "Nothing can be installed here: there is no network.\n"),
+        ("print('before')\nexit()", "before\n"),
+        ("x = 5; print(__name__)", "__main__\n"),
+        ("open('worker.py', 'w').write('y = 6')\nimport worker\nworker.y", "6\n"),
+        (
+            "import multiprocessing\ndef double(x):\n    return 2 * x\nwith multiprocessing.Pool(2) as pool:\n    print(pool.map(double, [x]))",
+            "[10]\n",
+        ),
+        (
+            "import concurrent.futures\nwith concurrent.futures.ThreadPoolExecutor(2) as pool:\n    print(list(pool.map(double, [1, 2])))",
+            "[2, 4]\n",
+        ),
+        ("print('\\ud800 é')", "\\ud800 é\n"),
+    ];
+    for (code, expected) in cells {
+        assert_eq!(printed(&mut session, code).await, expected, "{code}");
+    }
+    let (_, end) = run(&mut session, "input()").await;
+    assert!(
+        matches!(&end, CellEnd::Failed { traceback } if traceback.ends_with("EOFError: EOF when reading a line\n")),
+        "{end:?}"
+    );
+}

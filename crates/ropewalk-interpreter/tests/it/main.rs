@@ -1,4 +1,4 @@
-//! Sessions on this host, with the interpreter that `ROPEWALK_PYTHON` names, or Debian's.
+//! Sessions on this host, with the environment in the folder that `ROPEWALK_INTERPRETER` names, or Debian's Python.
 
 #![cfg(target_os = "linux")]
 
@@ -6,12 +6,18 @@ mod attacks;
 mod cells;
 mod files;
 mod layers;
+#[cfg(feature = "testing")]
+mod pool;
 mod time;
 
 use ropewalk_interpreter::{CellEnd, Limits, Output, Sandbox, SandboxOptions, Session};
 
 fn options() -> SandboxOptions {
-    SandboxOptions::new(std::env::var("ROPEWALK_PYTHON").unwrap_or_else(|_| "/usr/bin/python3".into()))
+    match std::env::var_os("ROPEWALK_INTERPRETER") {
+        // Without its packages, which take seconds to import: few tests need them.
+        Some(folder) => SandboxOptions::new(std::path::Path::new(&folder).join("bin/python")),
+        None => SandboxOptions::new("/usr/bin/python3"),
+    }
 }
 
 async fn sandbox() -> Sandbox {

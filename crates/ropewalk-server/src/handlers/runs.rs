@@ -148,7 +148,10 @@ fn new_run(
     run.parallel_tool_calls = options.parallel_tool_calls.unwrap_or(true);
     run.response_format = options.response_format.or(assistant.response_format);
     // As it is now: an assistant that is changed later does not change its runs.
-    run.tool_resources = assistant.tool_resources.filter(|resources| resources.file_search.is_some());
+    run.tool_resources = assistant.tool_resources.filter(|resources| {
+        let computes = resources.code_interpreter.as_ref();
+        resources.file_search.is_some() || computes.is_some_and(|computes| !computes.file_ids.is_empty())
+    });
     run.reasoning_effort = options.reasoning_effort.or(assistant.reasoning_effort);
     run.budget = options.budget;
     run

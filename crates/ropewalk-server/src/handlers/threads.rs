@@ -79,5 +79,8 @@ pub(crate) async fn delete_one(runtime: &Runtime, scope: &Scope, id: &ThreadId) 
     scope.commit(tree.drop_counters(record::thread_counters(id))).await?;
     // Whoever drives one finds it gone and stops.
     runs.iter().for_each(|run| runtime.engine().poke(&RunId::new(run.id.as_str())));
+    if let Some(tool) = runtime.code_interpreter() {
+        tool.end(scope, id);
+    }
     Ok(())
 }

@@ -1,0 +1,253 @@
+//! Where code of models runs: flags of `serve`, and the command that makes the environment.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, bail, ensure};
+use clap::{Args, Subcommand, builder::BoolishValueParser};
+use indicatif::{ProgressBar, ProgressStyle};
+use ropewalk_interpreter::{Environment, Layer, Progress, SandboxOptions};
+use ropewalk_server::CodeInterpreterOptions;
+use serde::Deserialize;
+
+use crate::settings::{FileSettings, data_dir};
+
+/// Flags of `serve`, and the table `[interpreter]` of the settings file.
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[command(next_help_heading = "Code interpreter")]
+pub(crate) struct InterpreterFlags {
+    /// The Python environment that code of models runs in, as `ropewalk interpreter setup` makes it. [default: `python` in the
+    /// data folder, if it is there]
+    #[arg(long, env = "ROPEWALK_INTERPRETER_FOLDER")]
+    #[serde(rename = "folder")]
+    pub(crate) interpreter_folder: Option<PathBuf>,
+    /// Runs no code, though there is an environment: runs that need it fail with a reason.
+    #[arg(long, env = "ROPEWALK_NO_INTERPRETER", value_parser = BoolishValueParser::new())]
+    #[serde(rename = "off")]
+    no_interpreter: bool,
+    /// Layers of the sandbox to go without, by name; `ropewalk doctor` lists them. The log and each run step say so.
+    #[arg(long, env = "ROPEWALK_INTERPRETER_LIFT", value_name = "LAYER", value_delimiter = ',')]
+    #[serde(rename = "lift")]
+    interpreter_lift: Vec<String>,
+    /// Most sessions at once, one for a thread; the idlest gives way. [default: 32]
+    #[arg(long, env = "ROPEWALK_INTERPRETER_SESSIONS")]
+    #[serde(rename = "sessions")]
+    interpreter_sessions: Option<usize>,
+    /// Seconds that a session may be idle. Its files are kept, its variables are not. [default: 1200]
+    #[arg(long, env = "ROPEWALK_INTERPRETER_IDLE")]
+    #[serde(rename = "idle")]
+    interpreter_idle: Option<u64>,
+    /// Seconds that a session may last in all. [default: 3600]
+    #[arg(long, env = "ROPEWALK_INTERPRETER_LONGEST")]
+    #[serde(rename = "longest")]
+    interpreter_longest: Option<u64>,
+    /// Seconds that one call may take; it is interrupted then. [default: 60]
+    #[arg(long, env = "ROPEWALK_INTERPRETER_CELL_SECONDS")]
+    #[serde(rename = "cell_seconds")]
+    interpreter_cell_seconds: Option<u64>,
+    /// MiB of memory of a session, where there are control groups. [default: 2048]
+    #[arg(long, env = "ROPEWALK_INTERPRETER_MEMORY_MB")]
+    #[serde(rename = "memory_mb")]
+    interpreter_memory_mb: Option<u64>,
+}
+
+/// Makes what code of models runs in.
+#[derive(Debug, Args)]
+pub(crate) struct Interpreter {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes the Python environment, or does nothing if it is there with the same packages.
+    Setup(Setup),
+}
+
+#[derive(Debug, Args)]
+struct Setup {
+    /// Where. [default: `python` in the data folder]
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// The server's data folder. [default: ./ropewalk-data]
+    #[arg(long, env = "ROPEWALK_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Settings file, of which `data_dir` counts here. [default: ropewalk.toml, if it is there]
+    #[arg(long, env = "ROPEWALK_CONFIG")]
+    config: Option<PathBuf>,
+    /// Requirements file of pip: what sessions shall have. [default: numpy, pandas, matplotlib, scipy, Pillow and more]
+    #[arg(long)]
+    requirements: Option<PathBuf>,
+    /// Python 3.10 or newer, with its `venv` module.
+    #[arg(long, default_value = "python3")]
+    python: PathBuf,
+}
+
+impl Interpreter {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let Command::Setup(setup) = self.command;
+        tokio::task::spawn_blocking(move || setup.run()).await?
+    }
+}
+
+impl Setup {
+    fn run(self) -> anyhow::Result<()> {
+        let file = FileSettings::load(self.config.as_deref())?;
+        let folder = self.folder.unwrap_or_else(|| default_folder(&data_dir(self.data_dir, file.data_dir)));
+        let requirements = match &self.requirements {
+            Some(path) => {
+                std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?
+            }
+            None => Environment::REQUIREMENTS.to_owned(),
+        };
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let drawn = io::stderr().is_terminal();
+        let show = |Progress { done, of, what, .. }| {
+            bar.set_length(of);
+            bar.set_position(done);
+            bar.set_message(what.clone());
+            if !drawn {
+                eprintln!("{done}/{of} {what}");
+            }
+        };
+        let made = Environment::set_up(&folder, &self.python, &requirements, show);
+        bar.finish_and_clear();
+        let packages = made?.packages().count();
+        eprintln!("The environment in {} has {packages} packages.", folder.display());
+        Ok(())
+    }
+}
+
+/// Where an environment is looked for that nobody names.
+pub(crate) fn default_folder(data_dir: &Path) -> PathBuf {
+    data_dir.join("python")
+}
+
+impl InterpreterFlags {
+    /// What is set here, and in `file` where it is not.
+    fn or(self, file: Self) -> Self {
+        Self {
+            interpreter_folder: self.interpreter_folder.or(file.interpreter_folder),
+            no_interpreter: self.no_interpreter || file.no_interpreter,
+            interpreter_lift: match self.interpreter_lift.is_empty() {
+                true => file.interpreter_lift,
+                false => self.interpreter_lift,
+            },
+            interpreter_sessions: self.interpreter_sessions.or(file.interpreter_sessions),
+            interpreter_idle: self.interpreter_idle.or(file.interpreter_idle),
+            interpreter_longest: self.interpreter_longest.or(file.interpreter_longest),
+            interpreter_cell_seconds: self.interpreter_cell_seconds.or(file.interpreter_cell_seconds),
+            interpreter_memory_mb: self.interpreter_memory_mb.or(file.interpreter_memory_mb),
+        }
+    }
+
+    /// Where code runs, if it does; begins to get it ready.
+    pub(crate) fn options(
+        self,
+        file: Self,
+        data_dir: &Path,
+    ) -> anyhow::Result<Option<CodeInterpreterOptions>> {
+        let flags = self.or(file);
+        if flags.no_interpreter {
+            return Ok(None);
+        }
+        let folder = flags.interpreter_folder.clone();
+        let environment = match (&folder, default_folder(data_dir)) {
+            (Some(folder), _) => Environment::open(folder)?,
+            (None, folder) if folder.exists() => match Environment::open(folder) {
+                Ok(environment) => environment,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "code_interpreter is off");
+                    return Ok(None);
+                }
+            },
+            (None, folder) => {
+                tracing::info!(
+                    "code_interpreter is off: there is no Python environment in {}; `ropewalk interpreter setup` makes one",
+                    folder.display()
+                );
+                return Ok(None);
+            }
+        };
+        flags.of(&environment).map(Some)
+    }
+
+    fn of(self, environment: &Environment) -> anyhow::Result<CodeInterpreterOptions> {
+        let mut sandbox = environment.options();
+        sandbox.lifted = layers(&self.interpreter_lift)?;
+        for layer in &sandbox.lifted {
+            tracing::warn!(
+                "code runs without the layer `{layer}` of its sandbox, as --interpreter-lift says"
+            );
+        }
+        let seconds = |flag: &str, value: Option<u64>, default: Duration| match value {
+            Some(0) => bail!("--interpreter-{flag} is in seconds: at least 1"),
+            value => Ok(value.map_or(default, Duration::from_secs)),
+        };
+        sandbox.limits.cell = seconds("cell-seconds", self.interpreter_cell_seconds, sandbox.limits.cell)?;
+        if let Some(memory) = self.interpreter_memory_mb {
+            ensure!(memory >= 256, "--interpreter-memory-mb is in MiB: at least 256");
+            sandbox.limits.memory = memory.saturating_mul(1 << 20);
+        }
+        let cell = sandbox.limits.cell;
+        let mut options = CodeInterpreterOptions::new(backend(sandbox)?);
+        options.cell = cell;
+        options.packages =
+            environment.packages().map(|(name, version)| format!("{name} {version}")).collect();
+        let pool = &mut options.pool;
+        pool.most = self.interpreter_sessions.unwrap_or(pool.most);
+        ensure!(pool.most > 0, "--interpreter-sessions is a number of sessions: at least 1");
+        pool.idle = seconds("idle", self.interpreter_idle, pool.idle)?;
+        pool.longest = seconds("longest", self.interpreter_longest, pool.longest)?;
+        Ok(options)
+    }
+}
+
+/// The layers of these names.
+fn layers(names: &[String]) -> anyhow::Result<BTreeSet<Layer>> {
+    let layer = |name: &String| {
+        let layer = Layer::named(name).with_context(|| {
+            let known: Vec<_> = Layer::ALL.iter().map(|layer| layer.name()).collect();
+            format!("--interpreter-lift {name}: the layers are {}", known.join(", "))
+        })?;
+        ensure!(
+            layer.can_be_lifted(),
+            "--interpreter-lift {name}: without it there is no place for a session"
+        );
+        Ok(layer)
+    };
+    names.iter().map(layer).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn backend(options: SandboxOptions) -> anyhow::Result<std::sync::Arc<dyn ropewalk_interpreter::Backend>> {
+    let sandbox = std::sync::Arc::new(ropewalk_interpreter::LazySandbox::new(options));
+    let starting = sandbox.clone();
+    // The first cell need not wait for the imports, and the operator sees at once what is missing.
+    tokio::spawn(async move {
+        match starting.sandbox().await {
+            Ok(sandbox) => {
+                let layers: Vec<_> = sandbox.layers().iter().map(|layer| layer.name()).collect();
+                tracing::info!("code_interpreter is ready, behind the layers {}", layers.join(", "));
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "code_interpreter cannot run here; `ropewalk doctor` says more");
+            }
+        }
+    });
+    Ok(sandbox)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn backend(_: SandboxOptions) -> anyhow::Result<std::sync::Arc<dyn ropewalk_interpreter::Backend>> {
+    bail!("the sandbox of code_interpreter needs Linux: use --no-interpreter here")
+}
