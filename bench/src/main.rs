@@ -1,6 +1,6 @@
 //! Measures `ropewalk serve` beside a bare upstream and a floor, all in one run on one machine; the SSE decoder beside
 //! public ones; open streams, resumed streams, pages of long lists, requests that do little, leases, cold start, recovery
-//! from a kill. Prints Markdown for docs/performance.md.
+//! from a kill; sessions of the code interpreter beside ipykernel. Prints Markdown for docs/performance.md.
 //!
 //! All traffic stays on loopback, is bounded in count and time, and every process is ended with this one.
 
@@ -10,6 +10,7 @@ mod connection;
 mod decoders;
 mod disk;
 mod floor;
+mod interpreter;
 mod leases;
 mod lists;
 mod load;
@@ -23,10 +24,7 @@ mod steady_streams;
 mod throughput;
 mod upstream;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,6 +37,12 @@ struct Cli {
     /// Seconds for each measurement.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// The environment of the code interpreter to measure; it is left out without one.
+    #[arg(long, env = "ROPEWALK_INTERPRETER")]
+    interpreter: Option<PathBuf>,
+    /// A Python with ipykernel, to measure beside it.
+    #[arg(long, env = "ROPEWALK_IPYKERNEL", default_value = "python3")]
+    ipykernel: PathBuf,
     /// Only proves that all of it runs: the numbers mean nothing.
     #[arg(long)]
     quick: bool,
@@ -76,6 +80,7 @@ enum Section {
     Leases,
     Recovery,
     Decoders,
+    Interpreter,
 }
 
 /// How much to measure.
@@ -99,6 +104,12 @@ struct Extent {
     starts: usize,
     /// One measurement of a decoder.
     decoding: Duration,
+    /// Sessions of the code interpreter, one after another, and cells in one.
+    sessions: usize,
+    /// Sessions that are idle at once.
+    idle_sessions: usize,
+    /// Sessions of others.
+    others: usize,
 }
 
 impl Extent {
@@ -114,6 +125,9 @@ impl Extent {
                 killed_runs: 10,
                 starts: 2,
                 decoding: Duration::from_millis(10),
+                sessions: 3,
+                idle_sessions: 3,
+                others: 1,
             };
         }
         Self {
@@ -126,6 +140,9 @@ impl Extent {
             killed_runs: 200,
             starts: 15,
             decoding: Duration::from_millis(300),
+            sessions: 200,
+            idle_sessions: 100,
+            others: 5,
         }
     }
 }
@@ -135,26 +152,28 @@ fn main() -> anyhow::Result<()> {
     match cli.part {
         Some(Part::Upstream) => upstream::serve(),
         Some(Part::Floor { upstream, folder }) => floor::serve(upstream, &folder),
-        None => measure(&cli.ropewalk, Extent::new(cli.seconds, cli.quick), &cli.only),
+        None => measure(&cli),
     }
 }
 
-fn measure(ropewalk: &Path, extent: Extent, only: &[Section]) -> anyhow::Result<()> {
+fn measure(cli: &Cli) -> anyhow::Result<()> {
     // What is started from here inherits it.
     rlimit::increase_nofile_limit(u64::MAX)?;
     // One thread makes the load: it shares the machine with what it measures.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {
-            done = measure_sections(ropewalk, extent, only) => done,
+            done = measure_sections(cli) => done,
             // Whoever stops it stops its servers too: they end when they are dropped.
             () = stop_signal()? => anyhow::bail!("stopped"),
         }
     })
 }
 
-/// Measures and reports all sections, or `only` some.
-async fn measure_sections(ropewalk: &Path, extent: Extent, only: &[Section]) -> anyhow::Result<()> {
+/// Measures and reports all sections, or some only.
+async fn measure_sections(cli: &Cli) -> anyhow::Result<()> {
+    let Cli { ropewalk, only, .. } = cli;
+    let extent = Extent::new(cli.seconds, cli.quick);
     for section in
         Section::value_variants().iter().filter(|section| only.is_empty() || only.contains(section))
     {
@@ -174,6 +193,13 @@ async fn measure_sections(ropewalk: &Path, extent: Extent, only: &[Section]) -> 
             }
             Section::Recovery => report::recovery(&recovery::measure(ropewalk, extent).await?),
             Section::Decoders => report::decoders(&decoders::measure(extent)?),
+            Section::Interpreter => match &cli.interpreter {
+                Some(environment) => {
+                    let pythons = interpreter::Pythons { environment, ipykernel: &cli.ipykernel };
+                    report::interpreter(&interpreter::measure(pythons, extent).await?);
+                }
+                None => eprintln!("no --interpreter: the code interpreter is not measured"),
+            },
         }
     }
     Ok(())

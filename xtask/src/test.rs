@@ -139,7 +139,14 @@ fn contract() -> anyhow::Result<()> {
 }
 
 fn bench() -> anyhow::Result<()> {
-    output(command(built("ropewalk-bench")).arg("--quick").arg("--ropewalk").arg(built("ropewalk"))).map(drop)
+    let mut bench = command(built("ropewalk-bench"));
+    bench.arg("--quick").arg("--ropewalk").arg(built("ropewalk"));
+    bench
+        .arg("--interpreter")
+        .arg(setup::interpreter_folder())
+        .arg("--ipykernel")
+        .arg(setup::kernel_python());
+    output(&mut bench).map(drop)
 }
 
 fn chaos() -> anyhow::Result<()> {

@@ -13,6 +13,8 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// The group of all sessions' groups.
 const OURS: &str = "ropewalk";
 
+/// Microseconds of the clock over which computing time is counted.
+const PERIOD: u64 = 100_000;
 /// How often, and how long after another, an empty group is looked for. Processes that were killed leave within
 /// milliseconds; under pressure of memory it may take seconds.
 const TRIES: u32 = 250;
@@ -24,6 +26,7 @@ pub(crate) struct Hierarchies {
     /// Of the first version, each beside the controller that it is for.
     memory: Option<PathBuf>,
     pids: Option<PathBuf>,
+    cpu: Option<PathBuf>,
     /// Of the second version: ends all processes of a group at once, and may have the controllers.
     unified: Option<PathBuf>,
     unified_controls: bool,
@@ -56,17 +59,21 @@ impl Hierarchies {
         let unified_controls = unified.as_ref().is_some_and(|folder| {
             // Only a group without processes hands controllers on.
             let parent = folder.parent().unwrap_or(folder);
-            let _handed_on = fs::write(parent.join("cgroup.subtree_control"), "+memory +pids");
+            for controllers in ["+memory +pids", "+cpu"] {
+                let _handed_on = fs::write(parent.join("cgroup.subtree_control"), controllers);
+            }
+            let _also = fs::write(folder.join("cgroup.subtree_control"), "+cpu");
             fs::write(folder.join("cgroup.subtree_control"), "+memory +pids").is_ok()
         });
-        let found = Self { memory: first("memory"), pids: first("pids"), unified, unified_controls };
+        let (memory, pids, cpu) = (first("memory"), first("pids"), first("cpu"));
+        let found = Self { memory, pids, cpu, unified, unified_controls };
         found.sweep();
         found
     }
 
     /// Removes the groups of servers that are gone: they were killed before they could.
     fn sweep(&self) {
-        for parent in [&self.memory, &self.pids, &self.unified].into_iter().flatten() {
+        for parent in [&self.memory, &self.pids, &self.cpu, &self.unified].into_iter().flatten() {
             let groups = fs::read_dir(parent).into_iter().flatten().flatten();
             for group in groups {
                 let name = group.file_name();
@@ -87,24 +94,29 @@ impl Hierarchies {
     /// Makes a group named `name`.
     pub(crate) fn group(&self, name: &str, limits: &Limits) -> io::Result<ControlGroup> {
         let mut group = ControlGroup { folders: Vec::new(), kill: None };
-        let mut add = |parent: &Option<PathBuf>, settings: &[(&str, u64)]| -> io::Result<()> {
+        // Bounds that there must be, and those that a host may lack.
+        let mut add = |parent: &Option<PathBuf>, bounds: &[(&str, u64)], wishes: &[(&str, String)]| {
             let Some(parent) = parent else { return Ok(()) };
             let folder = parent.join(name);
             fs::create_dir(&folder)?;
             group.folders.push(folder.clone());
-            for (setting, value) in settings {
-                fs::write(folder.join(setting), value.to_string())?;
+            for (wish, value) in wishes {
+                let _granted = fs::write(folder.join(wish), value);
             }
-            Ok(())
+            bounds.iter().try_for_each(|(bound, value)| fs::write(folder.join(bound), value.to_string()))
         };
+        let quota = PERIOD * u64::from(limits.cores);
         if self.unified_controls {
-            let settings =
-                [("memory.max", limits.memory), ("memory.swap.max", 0), ("pids.max", limits.processes)];
-            add(&self.unified, &settings)?;
+            let bounds = [("memory.max", limits.memory), ("pids.max", limits.processes)];
+            let no_swap = ("memory.swap.max", "0".to_owned());
+            add(&self.unified, &bounds, &[no_swap, ("cpu.max", format!("{quota} {PERIOD}"))])?;
         } else {
-            add(&self.memory, &[("memory.limit_in_bytes", limits.memory)])?;
-            add(&self.pids, &[("pids.max", limits.processes)])?;
-            add(&self.unified, &[])?;
+            let no_swap = ("memory.swappiness", "0".to_owned());
+            add(&self.memory, &[("memory.limit_in_bytes", limits.memory)], &[no_swap])?;
+            add(&self.pids, &[("pids.max", limits.processes)], &[])?;
+            let period = ("cpu.cfs_period_us", PERIOD.to_string());
+            add(&self.cpu, &[], &[period, ("cpu.cfs_quota_us", quota.to_string())])?;
+            add(&self.unified, &[], &[])?;
         }
         group.kill = self.unified.as_ref().map(|parent| parent.join(name).join("cgroup.kill"));
         Ok(group)

@@ -42,6 +42,8 @@ pub struct Limits {
     pub grace: Duration,
     /// Memory of all processes together, in bytes, where there are control groups; 2 GiB.
     pub memory: u64,
+    /// Computing time of all processes together, in cores, where there are control groups; 1.
+    pub cores: u32,
     /// Address space of each process, in bytes; 4 GiB.
     pub address_space: u64,
     /// Processes and threads; 128.
@@ -66,6 +68,7 @@ impl Default for Limits {
             cell: Duration::from_secs(60),
             grace: Duration::from_secs(2),
             memory: 2 << 30,
+            cores: 1,
             address_space: 4 << 30,
             processes: 128,
             open_files: 1024,

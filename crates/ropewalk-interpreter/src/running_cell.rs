@@ -242,7 +242,8 @@ impl<'a> Cell<'a> {
         for (pipe, printed) in [(&wire.stdout, &mut self.stdout), (&wire.stderr, &mut self.stderr)] {
             let mut bytes = [0; PIECE];
             let mut left = most + PIECE;
-            while let Ok(count @ 1..) = pipe.try_read(&mut bytes) {
+            // Of the system: the runtime may not have heard yet that there is something.
+            while let Ok(count @ 1..) = rustix::io::read(pipe, &mut bytes) {
                 text.push_str(&printed.take(&bytes[..count], most));
                 left = left.saturating_sub(count);
                 if left == 0 {

@@ -199,7 +199,15 @@ fn refused(error: Error) -> ToolError {
     match error {
         Error::Environment { .. } | Error::Layer { .. } | Error::NotLifted(_) => {
             tracing::error!(error = &error as &dyn std::error::Error, "code_interpreter cannot be offered");
-            ToolError::Run(Failure::server(format!("code_interpreter cannot run on this server: {error}.")))
+            let lift = match &error {
+                Error::Layer { layer, .. } if layer.can_be_lifted() => {
+                    format!("; or go without it by `--interpreter-lift {layer}`")
+                }
+                _ => String::new(),
+            };
+            ToolError::Run(Failure::server(format!(
+                "code_interpreter cannot run on this server: {error}{lift}."
+            )))
         }
         error => ToolError::broken(error),
     }

@@ -3,6 +3,12 @@
 #[cfg(feature = "embedded")]
 mod embedded;
 #[cfg(feature = "embedded")]
+pub mod interpreter {
+    //! Where code of models runs: sandboxes, sessions, and the traits for other places.
+
+    pub use ropewalk_interpreter::*;
+}
+#[cfg(feature = "embedded")]
 pub mod model;
 #[cfg(feature = "embedded")]
 pub mod store;
@@ -49,8 +55,8 @@ pub use embedded::Embedded;
 pub use ropewalk_model::{ChatCompletions, ScriptedModel};
 #[cfg(feature = "embedded")]
 pub use ropewalk_server::{
-    ApiKey, ApiKeys, Bounds, BusyPolicy, CreatedApiKey, KeyLimits, Keys, KeysError, NewApiKey, RateLimits,
-    Runtime, RuntimeOptions, router, serve,
+    ApiKey, ApiKeys, Bounds, BusyPolicy, CodeInterpreterOptions, CreatedApiKey, KeyLimits, Keys, KeysError,
+    NewApiKey, RateLimits, Runtime, RuntimeOptions, router, serve,
 };
 
 #[cfg(feature = "tools")]

@@ -195,7 +195,7 @@ async fn forged_frames_are_not_believed_by_others() {
         "os.write(sockets[0], frame(b'not json'))",
         "os.write(sockets[0], frame(json.dumps({'cell': 'x', 'kind': 'image', 'bytes': 1 << 40}).encode()))",
         "os.write(sockets[0], frame(json.dumps({'cell': '1', 'kind': 'end', 'error': None, 'bytes': 0}).encode()) * 1000)",
-        "os.read(sockets[0], 1)",
+        "os.set_blocking(sockets[0], False)\nos.read(sockets[0], 1)",
         "os.close(sockets[0])",
         "import socket; socket.socket(fileno=os.dup(sockets[0])).shutdown(2)",
     ] {

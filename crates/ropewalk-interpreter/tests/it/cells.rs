@@ -106,3 +106,12 @@ async fn what_notebooks_allow_works() {
         "{end:?}"
     );
 }
+
+/// The end of a cell may be heard of before what it printed: both are there by then.
+#[tokio::test]
+async fn what_a_cell_prints_is_its_own() {
+    let mut session = sandbox().await.session().await.expect("a session");
+    for number in 0..1000 {
+        assert_eq!(printed(&mut session, &format!("print({number})")).await, format!("{number}\n"));
+    }
+}

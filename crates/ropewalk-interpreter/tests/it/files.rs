@@ -95,7 +95,7 @@ async fn folders_are_made_walked_and_followed_nowhere() {
 async fn a_hostile_tree_is_listed_in_bounds() {
     let mut session = sandbox().await.session().await.expect("a session");
     let code = "import os\nfor number in range(4000): open(f'{number}.txt', 'w').close()\nos.mkdir('d'); os.chdir('d')\n\
-                try:\n    while True: os.mkdir('d'); os.chdir('d')\nexcept OSError: pass\nos.chdir('/mnt/data')";
+                for _ in range(2000): os.mkdir('d'); os.chdir('d')\nos.chdir('/mnt/data')";
     printed(&mut session, code).await;
     assert_eq!(session.data().files().await.expect("a listing").len(), 2_000);
 }

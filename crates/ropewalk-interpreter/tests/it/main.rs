@@ -6,6 +6,7 @@ mod attacks;
 mod cells;
 mod files;
 mod layers;
+mod leaks;
 #[cfg(feature = "testing")]
 mod pool;
 mod time;

@@ -5,6 +5,7 @@ mod app;
 mod azure;
 mod chat;
 mod chat_kept;
+mod code_interpreter;
 mod errors;
 mod events;
 mod forms;
