@@ -23,7 +23,7 @@ impl Doctor {
     pub(crate) async fn run(self) -> anyhow::Result<std::process::ExitCode> {
         use std::{io::Write, process::ExitCode};
 
-        use ropewalk_interpreter::{Environment, Sandbox};
+        use ropewalk_interpreter::{Environment, Outcome, Sandbox};
 
         use crate::settings::{FileSettings, data_dir};
 
@@ -38,14 +38,18 @@ impl Doctor {
         for finding in &findings {
             let required = if finding.layer.is_required() { "yes" } else { "no" };
             match &finding.outcome {
-                Ok(()) => writeln!(out, "{:<14} {required:<9} yes", finding.layer)?,
-                Err(why) => {
+                Outcome::Holds => writeln!(out, "{:<14} {required:<9} yes", finding.layer)?,
+                Outcome::NotTried { ground } => {
+                    writeln!(out, "{:<14} {required:<9} not tried: it stands on `{ground}`", finding.layer)?;
+                }
+                Outcome::Missing { why } => {
                     writeln!(out, "{:<14} {required:<9} no: {why}", finding.layer)?;
                     writeln!(out, "{:<24} To have it: {}.", "", finding.layer.remedy())?;
                     if finding.layer.is_required() && finding.layer.can_be_lifted() {
                         writeln!(out, "{:<24} To go without it: --interpreter-lift {}", "", finding.layer)?;
                     }
                 }
+                outcome => writeln!(out, "{:<14} {required:<9} {outcome:?}", finding.layer)?,
             }
         }
         let packages: Vec<_> =
@@ -53,7 +57,7 @@ impl Doctor {
         writeln!(out, "\nThe environment in {} has {}.", folder.display(), packages.join(", "))?;
         let missing: Vec<_> = findings
             .iter()
-            .filter(|finding| finding.layer.is_required() && finding.outcome.is_err())
+            .filter(|finding| finding.layer.is_required() && finding.outcome != Outcome::Holds)
             .map(|finding| finding.layer.name())
             .collect();
         Ok(match missing.is_empty() {

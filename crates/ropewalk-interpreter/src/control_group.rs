@@ -18,6 +18,7 @@ const PERIOD: u64 = 100_000;
 /// How often, and how long after another, an empty group is looked for. Processes that were killed leave within
 /// milliseconds; under pressure of memory it may take seconds.
 const TRIES: u32 = 250;
+const LAST_TRIES: u32 = 25;
 const BETWEEN: Duration = Duration::from_millis(20);
 
 /// The hierarchies of this host that the server may write to.
@@ -176,7 +177,14 @@ impl ControlGroup {
 
 impl Drop for ControlGroup {
     fn drop(&mut self) {
-        if !self.try_remove() {
+        // Whoever ends the runtime does not wait for what it removes.
+        for _ in 0..LAST_TRIES {
+            if self.try_remove() {
+                return;
+            }
+            std::thread::sleep(BETWEEN);
+        }
+        if !self.folders.is_empty() {
             tracing::warn!(folders = ?self.folders, "a control group is left: processes in it do not end");
         }
     }

@@ -54,6 +54,6 @@ pub use pool::{Lease, PoolOptions, SessionPool};
 #[cfg(target_os = "linux")]
 pub use running_cell::Cell;
 #[cfg(target_os = "linux")]
-pub use sandbox::{Finding, Sandbox};
+pub use sandbox::{Finding, Outcome, Sandbox};
 #[cfg(target_os = "linux")]
 pub use session::Session;

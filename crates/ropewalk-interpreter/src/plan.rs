@@ -6,6 +6,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use rustix::process::getuid;
 use serde::Serialize;
 
 use crate::{Error, Layer, Limits, SandboxOptions, filter};
@@ -86,7 +87,10 @@ impl Plan {
 
     /// One session's: its user, and the layers that it has.
     pub(crate) fn of(&self, uid: u32, limits: &Limits, layers: &BTreeSet<Layer>) -> Self {
-        let place = |bytes: u64| format!("size={bytes},nr_inodes={MOST_FILES},uid={uid},gid={uid},mode=700");
+        // Whoever mounts names users as its own namespace does: root before there is one, others within theirs.
+        let owner = if getuid().is_root() { uid } else { INSIDE };
+        let place =
+            |bytes: u64| format!("size={bytes},nr_inodes={MOST_FILES},uid={owner},gid={owner},mode=700");
         let writable = [
             ("/mnt/data", place(limits.data)),
             ("/tmp", place(TEMPORARY)),

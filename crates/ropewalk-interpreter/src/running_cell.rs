@@ -9,6 +9,8 @@ use crate::{
     session::Wire,
 };
 
+/// What stands in place of images that are too many.
+const CUT: &str = "[figures cut here: too many were drawn]\n";
 /// Bytes that are read at once.
 const PIECE: usize = 16 * 1024;
 
@@ -168,6 +170,7 @@ impl<'a> Cell<'a> {
 
     fn lose(&mut self, why: &'static str) {
         self.session.wire.kill();
+        self.session.wire.lost = true;
         self.session.wire.unfinished = None;
         self.end.get_or_insert(CellEnd::Lost { why });
     }
@@ -185,6 +188,9 @@ impl<'a> Cell<'a> {
                     self.images += 1;
                     if self.images <= most {
                         return Some(Output::Image(image));
+                    }
+                    if self.images == most + 1 {
+                        return Some(Output::Text(CUT.to_owned()));
                     }
                 }
                 Ok(Some((Header { said: Said::End { error }, .. }, _))) => {

@@ -88,9 +88,9 @@ impl Sandbox {
             let ground = missing.keys().find(|layer| !layer.can_be_lifted()).copied();
             let finding = |layer| {
                 let outcome = match (missing.remove(&layer), ground) {
-                    (Some(why), _) => Err(why),
-                    (None, Some(ground)) => Err(format!("not tried: it stands on `{ground}`")),
-                    (None, None) => Ok(()),
+                    (Some(why), _) => Outcome::Missing { why },
+                    (None, Some(ground)) => Outcome::NotTried { ground },
+                    (None, None) => Outcome::Holds,
                 };
                 Finding { layer, outcome }
             };
@@ -133,8 +133,26 @@ impl Backend for Sandbox {
 pub struct Finding {
     /// Which one.
     pub layer: Layer,
-    /// It holds, or what the system said.
-    pub outcome: Result<(), String>,
+    /// What came of the try.
+    pub outcome: Outcome,
+}
+
+/// What came of trying a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It holds.
+    Holds,
+    /// It cannot be had here.
+    Missing {
+        /// What the system said.
+        why: String,
+    },
+    /// It stands on one that cannot be had.
+    NotTried {
+        /// That one.
+        ground: Layer,
+    },
 }
 
 impl Shared {

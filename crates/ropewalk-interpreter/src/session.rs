@@ -51,6 +51,8 @@ pub(crate) struct Wire {
     /// What came over the control socket and is no whole frame yet.
     pub(crate) frames: BytesMut,
     group: Option<ControlGroup>,
+    /// It was ended from here, though its processes may need a moment to go.
+    pub(crate) lost: bool,
     /// A cell that nobody waited for to its end.
     pub(crate) unfinished: Option<String>,
 }
@@ -73,6 +75,7 @@ impl Session {
             stderr: pipe(stderr)?,
             frames: BytesMut::new(),
             group,
+            lost: false,
             unfinished: None,
         };
         let data = DataFolder::new(data, uid, limits.file);
@@ -95,6 +98,9 @@ impl Session {
 
     /// Whether it still lives, as far as is known. Its folder may be read all the same.
     pub fn is_alive(&self) -> bool {
+        if self.wire.lost {
+            return false;
+        }
         let mut ended = [PollFd::new(&*self.wire.pidfd, PollFlags::IN)];
         matches!(poll(&mut ended, Some(&Timespec::default())), Ok(0))
     }

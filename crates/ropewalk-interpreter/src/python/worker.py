@@ -29,6 +29,9 @@ _dumps, _loads, _pack, _unpack = json.dumps, json.loads, struct.pack, struct.unp
 _dup2, _getpid, _exit, _compile = os.dup2, os.getpid, os._exit, builtins.compile
 _eval, _format = builtins.eval, traceback.TracebackException
 
+# Put back before each cell: one that breaks them breaks the next one of its session no more.
+_builtins, _saved_builtins = builtins.__dict__, dict(builtins.__dict__)
+
 MOST_FRAMES = 30
 
 
@@ -66,6 +69,7 @@ class Loop:
     def work(self):
         while True:
             (length,) = _unpack(">I", self.receive(4))
+            _builtins.update(_saved_builtins)
             asked = _loads(self.receive(length))
             self.cell = asked["cell"]
             failure = self.run(asked["code"])

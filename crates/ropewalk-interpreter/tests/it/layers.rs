@@ -1,6 +1,6 @@
 //! Each layer by itself: what it does is seen with it, and not without it.
 
-use ropewalk_interpreter::{CellEnd, Error, Layer, Sandbox, Session};
+use ropewalk_interpreter::{CellEnd, Error, Layer, Outcome, Sandbox, Session};
 
 use super::{options, printed, run};
 
@@ -70,5 +70,15 @@ async fn what_everything_stands_on_cannot_be_lifted() {
         let mut options = options();
         options.lifted.insert(layer);
         assert!(matches!(Sandbox::start(options).await, Err(Error::NotLifted(lifted)) if lifted == layer));
+    }
+}
+
+#[tokio::test]
+async fn an_examination_tries_every_layer() {
+    let findings = Sandbox::examine(options()).await.expect("Python is there");
+    let layers: Vec<Layer> = findings.iter().map(|finding| finding.layer).collect();
+    assert_eq!(layers, Layer::ALL);
+    for finding in findings.iter().filter(|finding| finding.layer.is_required()) {
+        assert_eq!(finding.outcome, Outcome::Holds, "{}", finding.layer);
     }
 }

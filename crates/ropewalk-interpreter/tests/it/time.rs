@@ -34,6 +34,7 @@ async fn a_cell_that_does_not_stop_is_ended_with_its_session_and_a_neighbour_goe
         assert!(matches!(end, CellEnd::Lost { .. } | CellEnd::TimedOut), "{code}: {end:?}");
         assert_eq!(printed(&mut neighbour, "1").await, "1\n");
         if matches!(end, CellEnd::Lost { .. }) {
+            assert!(!session.is_alive(), "nobody else may be given it");
             let (_, next) = run(&mut session, "1").await;
             assert!(matches!(next, CellEnd::Lost { .. }), "it says so again: {next:?}");
         }
