@@ -51,7 +51,7 @@ pub trait Interpreter: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::Name`]; [`Error::Io`] if there is no room or `content` cannot be read: nothing is left then.
+    /// [`Error::Name`]; [`Error::Full`]; [`Error::Io`] if `content` cannot be read. Nothing is left then.
     async fn put(&self, path: &str, content: Content) -> Result<u64, Error>;
 
     /// Opens the file `path` below `/mnt/data`, with its size in bytes as it is now.
