@@ -119,7 +119,8 @@ impl<'a> Cell<'a> {
             return;
         }
         self.session.wire.unfinished = Some(self.name.clone());
-        let order = Order { cell: &self.name, code }.encode();
+        let largest_image = self.session.limits.image;
+        let order = Order { cell: &self.name, code, largest_image }.encode();
         // A worker that does not read its orders is interrupted in time by nobody else.
         let sent = tokio::time::timeout_at(self.deadline, self.session.wire.send(&order)).await;
         if !matches!(sent, Ok(Ok(()))) {

@@ -2,7 +2,10 @@ use std::{
     io,
     os::fd::OwnedFd,
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -53,6 +56,8 @@ pub(crate) struct Wire {
     group: Option<ControlGroup>,
     /// A cell that nobody waited for to its end.
     pub(crate) unfinished: Option<String>,
+    /// It is as good as gone, though its processes may take a moment to end.
+    is_killed: AtomicBool,
 }
 
 impl Session {
@@ -74,6 +79,7 @@ impl Session {
             frames: BytesMut::new(),
             group,
             unfinished: None,
+            is_killed: AtomicBool::new(false),
         };
         let data = DataFolder::new(data, uid, limits.file);
         Ok(Self { wire, limits, data, cells: 0 })
@@ -95,6 +101,9 @@ impl Session {
 
     /// Whether it still lives, as far as is known. Its folder may be read all the same.
     pub fn is_alive(&self) -> bool {
+        if self.wire.is_killed.load(Ordering::Relaxed) {
+            return false;
+        }
         let mut ended = [PollFd::new(&*self.wire.pidfd, PollFlags::IN)];
         matches!(poll(&mut ended, Some(&Timespec::default())), Ok(0))
     }
@@ -119,6 +128,7 @@ impl Wire {
 
     /// Ends all processes.
     pub(crate) fn kill(&self) {
+        self.is_killed.store(true, Ordering::Relaxed);
         if let Some(group) = &self.group {
             group.kill();
         }

@@ -21,8 +21,10 @@ const FORK: Duration = Duration::from_secs(10);
 /// Bytes of what a broken interpreter says that are shown.
 const COMPLAINT: u64 = 2_000;
 
-const MODULES: [(&str, &str); 5] = [
+const MODULES: [(&str, &str); 7] = [
+    ("failure", include_str!("python/failure.py")),
     ("notebook", include_str!("python/notebook.py")),
+    ("shown", include_str!("python/shown.py")),
     ("wall", include_str!("python/wall.py")),
     ("worker", include_str!("python/worker.py")),
     ("session", include_str!("python/session.py")),
