@@ -43,7 +43,7 @@ pub trait Interpreter: Debug + Send + Sync + 'static {
     /// Runs a cell: its outputs as they come, then its end. Dropped before that, it is interrupted, and variables stay.
     fn run<'a>(&'a mut self, code: String) -> BoxStream<'a, CellEvent>;
 
-    /// Whether it can run another cell, as far as is known.
+    /// Whether it can run another cell, as far as is known. Not once a cell of it was [lost](CellEnd::Lost).
     fn is_alive(&self) -> bool;
 
     /// Writes the file `path` below `/mnt/data`, in place of what is there; gives its size in bytes. Makes the folders
@@ -51,7 +51,7 @@ pub trait Interpreter: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Error::Name`]; [`Error::Io`] if there is no room or `content` cannot be read: nothing is left then.
+    /// [`Error::Name`]; [`Error::Full`]; [`Error::Io`] if `content` cannot be read. Nothing is left then.
     async fn put(&self, path: &str, content: Content) -> Result<u64, Error>;
 
     /// Opens the file `path` below `/mnt/data`, with its size in bytes as it is now.

@@ -1,6 +1,6 @@
 use std::{
     fs::File,
-    io,
+    io::ErrorKind,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::Arc,
 };
@@ -10,8 +10,7 @@ use rustix::{
     io::Errno,
     process::{Gid, Uid, getuid},
 };
-use tokio::io::AsyncRead;
-use tokio_util::io::SyncIoBridge;
+use tokio::io::{self, AsyncRead, AsyncWriteExt, BufReader};
 
 use crate::{DataFile, Error, data_listing::list, data_path::DataPath, sandbox::blocking};
 
@@ -20,6 +19,8 @@ const BENEATH: ResolveFlags = ResolveFlags::BENEATH
     .union(ResolveFlags::NO_SYMLINKS)
     .union(ResolveFlags::NO_MAGICLINKS)
     .union(ResolveFlags::NO_XDEV);
+/// Bytes that are copied at once.
+const PIECE: usize = 256 * 1024;
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// The folder of a session's files, from outside. Cheap to clone, and there for as long as anybody holds it, though its session is
@@ -43,37 +44,45 @@ impl DataFolder {
     ///
     /// # Errors
     ///
-    /// [`Error::Name`]; [`Error::Io`] if the folder is full or `content` cannot be read: nothing is left then.
+    /// [`Error::Name`]; [`Error::Full`]; [`Error::Io`] if `content` cannot be read. Nothing is left then, nor if the future is
+    /// dropped before its end.
     pub async fn put(
         &self,
         path: &str,
         content: impl AsyncRead + Send + Unpin + 'static,
     ) -> Result<u64, Error> {
         DataPath::new(path)?;
-        let (this, path, mut content) = (self.clone(), path.to_owned(), SyncIoBridge::new(content));
-        blocking(move || {
-            let DataPath { folders, name } = DataPath::new(&path)?;
-            let folder = this.folder_of(&folders).map_err(failed)?;
-            // What is there may be a link or a pipe: it goes, and something new comes.
-            match unlinkat(&folder, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => return Err(failed(errno)),
-            }
-            let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-            let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
-            let file = openat2(&folder, name, new, mode, BENEATH).map_err(failed)?;
-            let mut file = File::from(file);
-            let written = io::copy(&mut content, &mut file).map_err(|error| match error.kind() {
-                io::ErrorKind::StorageFull => Error::Full,
-                _ => Error::io("a file of the session")(error),
-            });
-            let owned = written.and_then(|written| this.give(&file).map(|()| written).map_err(failed));
-            owned.inspect_err(|_| {
-                // Half a file is worse than none; where it cannot even be removed, the session is past help.
-                let _removed = unlinkat(&folder, name, AtFlags::empty());
-            })
-        })
-        .await
+        let (this, path) = (self.clone(), path.to_owned());
+        let (half, file) = blocking(move || this.create(&path)).await?;
+        let mut file = tokio::fs::File::from_std(file);
+        let mut content = BufReader::with_capacity(PIECE, content);
+        let written = async {
+            let written = io::copy_buf(&mut content, &mut file).await?;
+            file.flush().await.map(|()| written)
+        };
+        let written = written.await.map_err(|error| match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::Full,
+            _ => Error::io("a file of the session")(error),
+        })?;
+        half.done();
+        Ok(written)
+    }
+
+    /// A new file, in place of what is there.
+    fn create(&self, path: &str) -> Result<(Half, File), Error> {
+        let DataPath { folders, name } = DataPath::new(path)?;
+        let folder = self.folder_of(&folders).map_err(failed)?;
+        // What is there may be a link or a pipe: it goes, and something new comes.
+        match unlinkat(&folder, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+        let new = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
+        let file = openat2(&folder, name, new, mode, BENEATH).map_err(failed)?;
+        let half = Half { place: Some((folder, name.to_owned())) };
+        self.give(&file).map_err(failed)?;
+        Ok((half, File::from(file)))
     }
 
     /// Opens the file `path` for reading, with its size in bytes as it is now.
@@ -141,6 +150,26 @@ impl DataFolder {
         match getuid().is_root() {
             true => fchown(file, Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.uid))),
             false => Ok(()),
+        }
+    }
+}
+
+/// A file that is not whole yet, and goes if it never is: half a file is worse than none.
+struct Half {
+    place: Option<(OwnedFd, String)>,
+}
+
+impl Half {
+    fn done(mut self) {
+        self.place = None;
+    }
+}
+
+impl Drop for Half {
+    fn drop(&mut self) {
+        if let Some((folder, name)) = &self.place {
+            // Where it cannot even be removed, the session is past help.
+            let _removed = unlinkat(folder, &**name, AtFlags::empty());
         }
     }
 }

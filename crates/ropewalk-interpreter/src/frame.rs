@@ -12,11 +12,13 @@ const LONGEST_HEADER: usize = 256 * 1024;
 pub(crate) struct Order<'a> {
     pub(crate) cell: &'a str,
     pub(crate) code: &'a str,
+    /// Bytes: a larger one is not sent.
+    pub(crate) largest_image: usize,
 }
 
 impl Order<'_> {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        // Two strings always are JSON.
+        // Strings and a number always are JSON.
         let header = serde_json::to_vec(self).unwrap_or_default();
         let length = u32::try_from(header.len()).unwrap_or(u32::MAX);
         [&length.to_be_bytes()[..], &header].concat()

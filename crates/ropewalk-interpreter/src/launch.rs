@@ -60,32 +60,70 @@ impl Drop for KillUnlessDone {
     }
 }
 
+/// Why an attempt to begin a session failed.
+struct Failed {
+    error: Error,
+    /// The zygote that it used is gone or cannot be relied on; another one may be there by now.
+    by_zygote: bool,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, by_zygote: false }
+    }
+}
+
+/// Begins a session, from a new zygote if the one that was there turned out to be broken.
 pub(crate) fn launch(shared: &Shared) -> Result<Started, Error> {
+    let launched = launch_once(shared).or_else(|Failed { error, by_zygote }| {
+        if !by_zygote {
+            return Err(error.into());
+        }
+        tracing::warn!(%error, "the process that sessions are forked from is started anew");
+        launch_once(shared)
+    });
+    launched.map_err(|failed| failed.error)
+}
+
+fn launch_once(shared: &Shared) -> Result<Started, Failed> {
+    let limits = &shared.options.limits;
+    let group = match shared.layers.contains(&Layer::ControlGroup) {
+        true => Some(shared.hierarchies.group(&shared.next_name(), limits).map_err(no_group)?),
+        false => None,
+    };
+    let begun = begin(shared, group.as_ref());
+    match begun {
+        Ok(started) => Ok(Started { group, ..started }),
+        Err(error) => {
+            // Its processes were killed, and are gone in a moment.
+            if let Some(group) = group {
+                group.remove_now();
+            }
+            Err(error)
+        }
+    }
+}
+
+/// The processes, in `group` before any of them does anything. Sockets and pipes are new each time: what an attempt before
+/// left behind cannot hear what is said to this one.
+fn begin(shared: &Shared, group: Option<&ControlGroup>) -> Result<Started, Failed> {
     let (init, init_theirs) = message::pair(STEP).map_err(Error::errno("a socket"))?;
     let (control, control_theirs) = UnixStream::pair().map_err(Error::io("a socket"))?;
     let (stdout, stdout_theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(Error::errno("a pipe"))?;
     let (stderr, stderr_theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(Error::errno("a pipe"))?;
     let uid = shared.next_uid();
-    let limits = &shared.options.limits;
-    let plan = shared.plan.of(uid, limits, &shared.layers);
-    let group = match shared.layers.contains(&Layer::ControlGroup) {
-        true => Some(shared.hierarchies.group(&shared.next_name(), limits).map_err(no_group)?),
-        false => None,
-    };
-    let mut zygote = shared.zygote.lock().unwrap_or_else(PoisonError::into_inner);
+    let plan = shared.plan.of(uid, &shared.options.limits, &shared.layers);
     let descriptors =
         [init_theirs.as_fd(), control_theirs.as_fd(), stdout_theirs.as_fd(), stderr_theirs.as_fd()];
-    let first = match zygote.fork(&plan, descriptors) {
-        Err(_) if zygote.has_ended() => {
-            tracing::warn!("the process that sessions are forked from has ended; it is started anew");
-            *zygote = Zygote::start(&shared.options)?;
-            zygote.fork(&plan, descriptors)?
-        }
-        first => first?,
-    };
+    let mut zygote = shared.zygote.lock().unwrap_or_else(PoisonError::into_inner);
+    if zygote.is_broken() {
+        *zygote = Zygote::start(&shared.options)?;
+    }
+    let forked = zygote.fork(&plan, descriptors);
+    let first = forked.map_err(|error| Failed { error, by_zygote: zygote.is_broken() })?;
     drop(zygote);
     let mut ends = KillUnlessDone(Some(first.pidfd));
-    if let Some(group) = &group {
+    if let Some(group) = group {
         group.add(first.pid).map_err(no_group)?;
     }
     // Ours alone would stay open otherwise, and nobody would see that the other end is gone.
@@ -94,10 +132,10 @@ pub(crate) fn launch(shared: &Shared) -> Result<Started, Error> {
     let pidfd = step(&init)?;
     ends.0 = Some(pidfd);
     let data = step(&init)?;
-    let Some(pidfd) = ends.0.take() else { return Err(Error::Start("it has no process".to_owned())) };
+    let Some(pidfd) = ends.0.take() else { return Err(Error::Start("it has no process".to_owned()).into()) };
     sockopt::set_socket_timeout(&init, sockopt::Timeout::Send, Some(Duration::from_millis(100)))
         .map_err(Error::errno("a socket"))?;
-    Ok(Started { init, pidfd, control, stdout, stderr, data, group, uid })
+    Ok(Started { init, pidfd, control, stdout, stderr, data, group: None, uid })
 }
 
 /// Begins a session and ends it.

@@ -46,6 +46,8 @@ impl Plan {
         let filters = filter::programs().map_err(|error| Error::Start(error.to_string()))?;
         let home = options.python.parent().unwrap_or(Path::new("/usr/bin"));
         let environment = [
+            // pandas cuts its tables to the width of a terminal.
+            ("COLUMNS", "120".to_owned()),
             ("HOME", "/mnt/data".to_owned()),
             ("LANG", "C.UTF-8".to_owned()),
             ("MPLBACKEND", "agg".to_owned()),
@@ -53,6 +55,8 @@ impl Plan {
             ("OMP_NUM_THREADS", "1".to_owned()),
             ("OPENBLAS_NUM_THREADS", "1".to_owned()),
             ("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", home.display())),
+            // Without a network it would try for ten seconds.
+            ("PIP_NO_INDEX", "1".to_owned()),
             ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
             ("TMPDIR", "/tmp".to_owned()),
         ];

@@ -105,6 +105,8 @@ impl<T: Default + Send + 'static> SessionPool<T> {
     pub async fn session(&self, key: &str) -> Result<Lease<T>, Error> {
         let shared = &self.0;
         let seat = shared.seats.lock().entry(key.to_owned()).or_default().clone();
+        // Dropped while the session was on its way here, it leaves one that nobody uses.
+        let _told = Tells(&shared.freed);
         let mut place = seat.session.clone().lock_owned().await;
         let there = place.take().filter(|seated| shared.may_stay(&seat, seated));
         let (seated, is_new) = match there {
@@ -141,9 +143,9 @@ impl<T: Default + Send + 'static> SessionPool<T> {
 impl<T: Default> Shared<T> {
     async fn begin(&self) -> Result<Seated<T>, Error> {
         let room = self.wait_for_room().await;
-        let begun = self.backend.begin().await.inspect_err(|_| self.freed.notify_one());
+        let begun = self.backend.begin().await?;
         let now = Instant::now();
-        Ok(Seated { interpreter: begun?, notes: T::default(), begun: now, used: now, _room: room })
+        Ok(Seated { interpreter: begun, notes: T::default(), begun: now, used: now, _room: room })
     }
 
     async fn wait_for_room(&self) -> OwnedSemaphorePermit {
@@ -153,8 +155,14 @@ impl<T: Default> Shared<T> {
             if let Ok(room) = self.room.clone().try_acquire_owned() {
                 return room;
             }
-            if !self.end_idlest() {
-                freed.await;
+            if self.end_idlest() {
+                continue;
+            }
+            // Room comes back in many ways, and not all of them are told: a beginning that is dropped is silent.
+            tokio::select! {
+                biased;
+                Ok(room) = self.room.clone().acquire_owned() => return room,
+                () = freed => {}
             }
         }
     }
@@ -227,6 +235,15 @@ impl<T: Send + 'static> Drop for Lease<T> {
         }
         // Whoever waits for room finds the place unlocked.
         self.pool.freed.notify_one();
+    }
+}
+
+/// Tells of what is free when it is dropped.
+struct Tells<'a>(&'a Notify);
+
+impl Drop for Tells<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 

@@ -121,7 +121,8 @@ impl<'a> Cell<'a> {
             return;
         }
         self.session.wire.unfinished = Some(self.name.clone());
-        let order = Order { cell: &self.name, code }.encode();
+        let largest_image = self.session.limits.image;
+        let order = Order { cell: &self.name, code, largest_image }.encode();
         // A worker that does not read its orders is interrupted in time by nobody else.
         let sent = tokio::time::timeout_at(self.deadline, self.session.wire.send(&order)).await;
         if !matches!(sent, Ok(Ok(()))) {
@@ -170,7 +171,6 @@ impl<'a> Cell<'a> {
 
     fn lose(&mut self, why: &'static str) {
         self.session.wire.kill();
-        self.session.wire.lost = true;
         self.session.wire.unfinished = None;
         self.end.get_or_insert(CellEnd::Lost { why });
     }

@@ -192,3 +192,22 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> Result<T, Error> {
     task::spawn_blocking(work).await.map_err(|error| Error::Start(error.to_string()))?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CellEnd;
+
+    #[tokio::test]
+    async fn a_zygote_that_was_killed_is_started_anew_and_sessions_live_on() {
+        let sandbox = Sandbox::start(SandboxOptions::new("/usr/bin/python3")).await.expect("Python is there");
+        let mut before = sandbox.session().await.expect("a session");
+        assert_eq!(before.run("x = 1").end().await, CellEnd::Completed);
+        sandbox.shared.zygote.lock().expect("nobody broke it").kill();
+        let (one, other) = tokio::join!(sandbox.session(), sandbox.session());
+        for mut session in [one.expect("a session"), other.expect("another")] {
+            assert_eq!(session.run("x = 2").end().await, CellEnd::Completed);
+        }
+        assert_eq!(before.run("assert x == 1").end().await, CellEnd::Completed);
+    }
+}

@@ -2,7 +2,10 @@ use std::{
     io,
     os::fd::OwnedFd,
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -51,10 +54,10 @@ pub(crate) struct Wire {
     /// What came over the control socket and is no whole frame yet.
     pub(crate) frames: BytesMut,
     group: Option<ControlGroup>,
-    /// It was ended from here, though its processes may need a moment to go.
-    pub(crate) lost: bool,
     /// A cell that nobody waited for to its end.
     pub(crate) unfinished: Option<String>,
+    /// It is as good as gone, though its processes may take a moment to end.
+    is_killed: AtomicBool,
 }
 
 impl Session {
@@ -75,8 +78,8 @@ impl Session {
             stderr: pipe(stderr)?,
             frames: BytesMut::new(),
             group,
-            lost: false,
             unfinished: None,
+            is_killed: AtomicBool::new(false),
         };
         let data = DataFolder::new(data, uid, limits.file);
         Ok(Self { wire, limits, data, cells: 0 })
@@ -98,7 +101,7 @@ impl Session {
 
     /// Whether it still lives, as far as is known. Its folder may be read all the same.
     pub fn is_alive(&self) -> bool {
-        if self.wire.lost {
+        if self.wire.is_killed.load(Ordering::Relaxed) {
             return false;
         }
         let mut ended = [PollFd::new(&*self.wire.pidfd, PollFlags::IN)];
@@ -125,6 +128,7 @@ impl Wire {
 
     /// Ends all processes.
     pub(crate) fn kill(&self) {
+        self.is_killed.store(true, Ordering::Relaxed);
         if let Some(group) = &self.group {
             group.kill();
         }

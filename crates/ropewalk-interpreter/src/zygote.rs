@@ -21,8 +21,10 @@ const FORK: Duration = Duration::from_secs(10);
 /// Bytes of what a broken interpreter says that are shown.
 const COMPLAINT: u64 = 2_000;
 
-const MODULES: [(&str, &str); 5] = [
+const MODULES: [(&str, &str); 7] = [
+    ("failure", include_str!("python/failure.py")),
     ("notebook", include_str!("python/notebook.py")),
+    ("shown", include_str!("python/shown.py")),
     ("wall", include_str!("python/wall.py")),
     ("worker", include_str!("python/worker.py")),
     ("session", include_str!("python/session.py")),
@@ -47,6 +49,7 @@ pub(crate) struct Zygote {
     child: Child,
     /// The folders that Python lives in.
     pub(crate) tree: Vec<PathBuf>,
+    is_broken: bool,
 }
 
 /// What the zygote says first.
@@ -92,7 +95,7 @@ impl Zygote {
             Ok((greeting, _)) if !greeting.is_empty() => greeting,
             _ => return Err(environment(complaint(&mut child))),
         };
-        let mut zygote = Self { socket: ours, child, tree: Vec::new() };
+        let mut zygote = Self { socket: ours, child, tree: Vec::new(), is_broken: false };
         // Nobody reads it from here on.
         drop(zygote.child.stderr.take());
         let greeting: Greeting =
@@ -109,23 +112,29 @@ impl Zygote {
     }
 
     /// Forks the first process of a session, which owns `descriptors` from then on.
-    pub(crate) fn fork(&self, plan: &Plan, descriptors: [BorrowedFd<'_>; 4]) -> Result<First, Error> {
+    pub(crate) fn fork(&mut self, plan: &Plan, descriptors: [BorrowedFd<'_>; 4]) -> Result<First, Error> {
         let failed = |why: &str| Error::Start(format!("the process that sessions are forked from {why}"));
         let plan = serde_json::to_vec(plan).map_err(|error| Error::Start(error.to_string()))?;
+        // Whoever did not answer may do so later: the next one would take that for its own.
+        self.is_broken = true;
         message::send(self.socket.as_fd(), &plan, &descriptors).map_err(|_| failed("is gone"))?;
         let (answer, pidfd) = message::receive(self.socket.as_fd()).map_err(|_| failed("does not answer"))?;
         let forked: Forked = serde_json::from_slice(&answer).map_err(|_| failed("is gone"))?;
+        self.is_broken = false;
         match (forked.pid, pidfd.into_iter().next()) {
             (Some(pid), Some(pidfd)) => Ok(First { pid, pidfd }),
             _ => Err(failed(&forked.error.unwrap_or_default())),
         }
     }
-}
 
-impl Zygote {
-    /// Whether it has ended by itself.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(Some(_)))
+    #[cfg(test)]
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it is ours");
+    }
+
+    /// Whether it is gone, or cannot be relied on.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken
     }
 }
 

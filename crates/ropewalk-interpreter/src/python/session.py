@@ -29,7 +29,7 @@ def begin(plan, init, control, stdout, stderr):
         # Put into its control groups by the server, who says so.
         if server.recv(1) != b"g":
             os._exit(0)
-        place = "the namespaces"
+        place = "namespaces"
         layers = set(plan["layers"])
         enter_namespaces(plan, layers)
         first = os.fork()

@@ -8,7 +8,6 @@ from outside.
 import ast
 import builtins
 import importlib
-import inspect
 import io
 import json
 import linecache
@@ -17,22 +16,20 @@ import random
 import signal
 import struct
 import sys
-import traceback
+import threading
 import types
-import warnings
 
+import failure
 import notebook
+import shown
 
 AWAITS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 # What the loop needs, under names that a cell cannot reach by assigning to a module.
 _dumps, _loads, _pack, _unpack = json.dumps, json.loads, struct.pack, struct.unpack
-_dup2, _getpid, _exit, _compile = os.dup2, os.getpid, os._exit, builtins.compile
-_eval, _format = builtins.eval, traceback.TracebackException
-
+_dup2, _getpid, _exit, _compile, _thread = os.dup2, os.getpid, os._exit, builtins.compile, threading.get_ident
+_explain, _execute = failure.explain, notebook.execute
 # Put back before each cell: one that breaks them breaks the next one of its session no more.
 _builtins, _saved_builtins = builtins.__dict__, dict(builtins.__dict__)
-
-MOST_FRAMES = 30
 
 
 class Loop:
@@ -40,7 +37,9 @@ class Loop:
         self.control = control
         self.send_all = control.sendall
         self.running = False
-        self.pid = _getpid()
+        self.pid, self.thread = _getpid(), _thread()
+        # One frame at a time, each of them whole, though threads show figures and time runs out.
+        self.turn, self.sender, self.late = threading.Lock(), None, False
         self.number = 0
         # What a cell defines is found there by name: pickles of other processes do.
         main = sys.modules["__main__"] = types.ModuleType("__main__")
@@ -48,7 +47,7 @@ class Loop:
         self.space["__builtins__"] = builtins
         # The pipes again, where a cell that closes its own does not find them at once.
         self.pipes = [os.dup(1), os.dup(2)]
-        self.cell = None
+        self.cell, self.largest = None, 0
 
     def receive(self, count):
         data = bytearray()
@@ -63,20 +62,37 @@ class Loop:
         return bytes(data)
 
     def send(self, header, body=b""):
+        if _getpid() != self.pid:
+            # What a process of the cell's own draws is its own matter.
+            return
         header = _dumps({**header, "cell": self.cell, "bytes": len(body)}).encode()
-        self.send_all(_pack(">I", len(header)) + header + body)
+        with self.turn:
+            self.sender = _thread()
+            try:
+                self.send_all(_pack(">I", len(header)) + header + body)
+            finally:
+                self.sender = None
+        if self.late and _thread() == self.thread:
+            self.late = False
+            raise KeyboardInterrupt
+
+    def send_image(self, png):
+        if len(png) <= self.largest:
+            self.send({"kind": "image"}, png)
+        else:
+            print(f"[an image of {len(png):,} bytes is too large to be shown; save it to a file instead]")
 
     def work(self):
         while True:
             (length,) = _unpack(">I", self.receive(4))
             _builtins.update(_saved_builtins)
             asked = _loads(self.receive(length))
-            self.cell = asked["cell"]
-            failure = self.run(asked["code"])
+            self.cell, self.largest = asked["cell"], asked["largest_image"]
+            error = self.run(asked["code"])
             if _getpid() != self.pid:
                 # A child that a cell forked came back.
                 _exit(0)
-            self.send({"kind": "end", "error": failure})
+            self.send({"kind": "end", "error": error})
 
     def run(self, code):
         """Runs a cell; gives its traceback, if it ends with one."""
@@ -84,72 +100,41 @@ class Loop:
         name = f"<cell {self.number}>"
         self.fresh_streams()
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
-        failure = None
+        told = None
         try:
             try:
                 self.running = True
                 self.evaluate(code, name)
+                shown.send_figures(self.send_image)
+            except SystemExit as error:
+                # The cell is over, as it wished; the session is not.
+                if error.code:
+                    raise
+                shown.send_figures(self.send_image)
             finally:
-                self.running = False
-            if _getpid() == self.pid:
-                self.send_figures()
-        except SystemExit as error:
-            # The cell is over, as it wished; the session is not.
-            failure = self.explain(error) if error.code else None
+                self.running = self.late = False
         except BaseException as error:
             self.running = False
-            failure = self.explain(error)
+            told = _explain(error)
+            # Its next try would be shown beside what is half done.
+            shown.forget_figures()
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
             except BaseException:
                 pass
-        return failure
+        return told
 
     def evaluate(self, code, name):
         tree = notebook.parse(code, name)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        self.execute(_compile(tree, name, "exec", AWAITS))
+        parts = [_compile(tree, name, "exec", AWAITS)]
         if last is not None:
-            value = self.execute(_compile(ast.Expression(last.value), name, "eval", AWAITS))
-            if value is not None:
-                self.space["_"] = value
-                self.display(value)
-
-    def execute(self, code):
-        """Runs code, in an event loop if it awaits something."""
-        result = _eval(code, self.space)
-        if not code.co_flags & inspect.CO_COROUTINE:
-            return result
-        import asyncio
-        return asyncio.run(result)
-
-    def display(self, value):
-        if type(value).__module__.startswith("PIL.") and hasattr(value, "_repr_png_"):
-            self.send({"kind": "image"}, value._repr_png_())
-        else:
-            print(repr(value))
-
-    def send_figures(self):
-        """All open figures, in the order of their making; closes them."""
-        pyplot = sys.modules.get("matplotlib.pyplot")
-        if pyplot is None:
-            return
-        for number in pyplot.get_fignums():
-            png = io.BytesIO()
-            pyplot.figure(number).savefig(png, format="png", bbox_inches="tight")
-            self.send({"kind": "image"}, png.getvalue())
-        pyplot.close("all")
-
-    def explain(self, error):
-        """The traceback, with frames of the user's own code alone."""
-        try:
-            told = _format(type(error), error, error.__traceback__)
-            leave_own_frames(told)
-            text = "".join(told.format())
-        except BaseException:
-            text = type(error).__name__
-        return {"name": type(error).__name__, "traceback": text[-16_000:]}
+            parts.append(_compile(ast.Expression(last.value), name, "eval", AWAITS))
+        value = _execute(parts, self.space)
+        if last is not None and value is not None:
+            self.space["_"] = value
+            shown.show(value, self.send_image)
 
     def fresh_streams(self):
         _dup2(self.pipes[0], 1)
@@ -166,20 +151,10 @@ class Loop:
 
     def interrupted(self, *_):
         if self.running and _getpid() == self.pid:
-            raise KeyboardInterrupt
-
-
-def leave_own_frames(told):
-    """Takes from a traceback, and from those that led to it, the frames of this loop and of libraries."""
-    waiting, seen = [told], set()
-    while waiting:
-        told = waiting.pop()
-        if told is None or id(told) in seen:
-            continue
-        seen.add(id(told))
-        own = [frame for frame in told.stack if frame.filename.startswith(("<cell ", "/mnt/data/"))]
-        told.stack[:] = own[-MOST_FRAMES:]
-        waiting += [told.__cause__, told.__context__, *(getattr(told, "exceptions", None) or [])]
+            if self.sender == self.thread:
+                self.late = True
+            else:
+                raise KeyboardInterrupt
 
 
 def reseed():
@@ -200,11 +175,9 @@ def work(control):
     reseed()
     loop = Loop(control)
     # Their names are a cell's to use.
-    for module in ("notebook", "session", "wall", "worker", "zygote"):
+    for module in ("failure", "notebook", "session", "shown", "wall", "worker", "zygote"):
         del sys.modules[module]
-    if "matplotlib.pyplot" in sys.modules:
-        sys.modules["matplotlib.pyplot"].show = lambda *_, **__: loop.send_figures()
-    warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
+    shown.prepare(loop.send_image)
     signal.signal(signal.SIGINT, loop.interrupted)
     sys.argv[:] = [""]
     sys.path[:] = ["/mnt/data", *[path for path in sys.path if path and path != sys.path[0]]]

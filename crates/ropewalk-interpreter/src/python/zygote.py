@@ -54,16 +54,17 @@ def main(server, packages):
     server.send(json.dumps({"failures": failures, "tree": tree()}).encode())
     while (asked := receive(server)) is not None:
         plan, descriptors = asked
-        child = os.fork()
-        if child == 0:
-            server.close()
-            session.begin(plan, *descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
         try:
+            child = os.fork()
+            if child == 0:
+                server.close()
+                session.begin(plan, *descriptors)
             pidfd = os.pidfd_open(child)
-        except ProcessLookupError:
-            server.send(json.dumps({"error": "does not fork: the child ended at once"}).encode())
+        except OSError as error:
+            server.send(json.dumps({"error": f"does not fork: {error}"}).encode())
             continue
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
         socket.send_fds(server, [json.dumps({"pid": child}).encode()], [pidfd])
         os.close(pidfd)

@@ -1,5 +1,5 @@
 use super::{printed, run, sandbox};
-use ropewalk_interpreter::CellEnd;
+use ropewalk_interpreter::{CellEnd, Error, Output, Sandbox, Session};
 
 #[tokio::test]
 async fn a_session_keeps_its_state_and_shows_the_last_value() {
@@ -96,6 +96,14 @@ async fn what_notebooks_allow_works() {
             "[2, 4]\n",
         ),
         ("print('\\ud800 é')", "\\ud800 é\n"),
+        ("async def five():\n    return 5\nwork = asyncio.create_task(five())\nawait work", "5\n"),
+        ("later = asyncio.create_task(five()); await asyncio.sleep(0)", ""),
+        ("print(await later)", "5\n"),
+        ("asyncio.run(five())", "5\n"),
+        ("%time print(6 * 7)", "42\n"),
+        ("%%time\nprint(6 * 7)", "42\n"),
+        ("%whos", "`%whos` is not known here.\n"),
+        ("text = 'a\\n!b'\nx % 3", "2\n"),
     ];
     for (code, expected) in cells {
         assert_eq!(printed(&mut session, code).await, expected, "{code}");
@@ -114,4 +122,99 @@ async fn what_a_cell_prints_is_its_own() {
     for number in 0..1000 {
         assert_eq!(printed(&mut session, &format!("print({number})")).await, format!("{number}\n"));
     }
+}
+
+#[tokio::test]
+async fn an_error_message_that_is_no_text_is_told_and_ends_nothing() {
+    let mut session = sandbox().await.session().await.expect("a session");
+    let (_, end) = run(&mut session, "raise ValueError('half: \\ud800')").await;
+    assert!(
+        matches!(&end, CellEnd::Failed { traceback } if traceback.ends_with("ValueError: half: \\ud800\n")),
+        "{end:?}"
+    );
+    assert_eq!(printed(&mut session, "1").await, "1\n");
+}
+
+/// Stands for an image of Pillow.
+const IMAGE: &str =
+    "class Image:\n    __module__ = 'PIL.Image'\n    def _repr_png_(self):\n        return self.png";
+
+#[tokio::test]
+async fn an_image_that_is_too_large_is_told_of_and_ends_nothing() {
+    let mut session =
+        super::sandbox_with(|limits| limits.image = 1000).await.session().await.expect("a session");
+    printed(&mut session, IMAGE).await;
+    printed(&mut session, "image = Image(); image.png = b'x' * 1000").await;
+    let (outputs, end) = session.run("image").finish().await;
+    assert_eq!((outputs, end), (vec![Output::Image(vec![b'x'; 1000].into())], CellEnd::Completed));
+    let told = "[an image of 1,001 bytes is too large to be shown; save it to a file instead]\n";
+    assert_eq!(printed(&mut session, "image.png += b'x'\nimage").await, told);
+}
+
+#[tokio::test]
+async fn figures_of_a_cell_that_failed_are_its_own() {
+    let mut session = sandbox().await.session().await.expect("a session");
+    // Stands for matplotlib.
+    let pyplot = "import os, sys, threading, types\nplt = types.ModuleType('matplotlib.pyplot')\nfigures = []\n\
+        class Figure:\n    def savefig(self, file, **_): file.write(b'x' * (1 << 20))\n\
+        plt.get_fignums = lambda: range(len(figures))\nplt.figure = lambda number: figures[number]\n\
+        plt.close = lambda _: figures.clear()\nsys.modules['matplotlib.pyplot'] = plt";
+    printed(&mut session, pyplot).await;
+    let (outputs, end) = session.run("figures += [Figure(), Figure()]").finish().await;
+    assert_eq!((outputs.len(), end), (2, CellEnd::Completed));
+    let broken = "def fail(*_, **__): raise ValueError('bad formula')\nbad = Figure(); bad.savefig = fail\nfigures.append(bad)";
+    assert!(matches!(run(&mut session, broken).await.1, CellEnd::Failed { .. }));
+    assert_eq!(printed(&mut session, "1").await, "1\n", "it is not drawn again and again");
+    assert!(matches!(run(&mut session, "figures.append(Figure())\n1 / 0").await.1, CellEnd::Failed { .. }));
+    assert_eq!(printed(&mut session, "2").await, "2\n", "what a failed cell began is not shown by the next");
+}
+
+#[tokio::test]
+async fn a_session_that_was_lost_is_not_alive() {
+    let mut session = sandbox().await.session().await.expect("a session");
+    let (_, end) = run(&mut session, "import os; os._exit(0)").await;
+    assert!(matches!(end, CellEnd::Lost { .. }) && !session.is_alive(), "{end:?}");
+}
+
+/// The packages of the environment, where there is one.
+async fn session_with_packages() -> Option<Session> {
+    let mut options = super::options();
+    options.packages = ["matplotlib.pyplot", "pandas"].map(str::to_owned).into();
+    match Sandbox::start(options).await {
+        Err(Error::Environment { why, .. }) if why.contains("ModuleNotFoundError") => {
+            eprintln!("skipped: {why}; `cargo xtask setup` makes an environment with packages");
+            None
+        }
+        sandbox => Some(sandbox.expect("Python is there").session().await.expect("a session")),
+    }
+}
+
+#[tokio::test]
+async fn figures_of_threads_are_whole_and_those_of_processes_are_their_own() {
+    let Some(mut session) = session_with_packages().await else { return };
+    let begin = "import multiprocessing, random, threading\nimport matplotlib.pyplot as plt\n\
+        noise = [[random.random() for _ in range(300)] for _ in range(300)]\n\
+        def draw(*_):\n    plt.imshow(noise)\n    plt.show()";
+    printed(&mut session, begin).await;
+    let (outputs, end) = session.run("draw()\nplt.figure()\ndraw()").finish().await;
+    assert_eq!((outputs.len(), end), (2, CellEnd::Completed));
+    let process = "child = multiprocessing.Process(target=draw)\nchild.start()\nchild.join()\nchild.exitcode";
+    assert_eq!(printed(&mut session, process).await, "0\n", "it draws, and nobody sees it");
+    // Of a kind that does not draw in threads, which matplotlib cannot: it only sends.
+    let threads = "import io\nclass Large:\n    def savefig(self, file, **_): file.write(bytes(1 << 20))\n\
+        plt.get_fignums, plt.figure = lambda: [1, 2], lambda number: Large()\n\
+        threads = [threading.Thread(target=plt.show) for _ in range(4)]\n\
+        for thread in threads: thread.start()\nfor thread in threads: thread.join()";
+    let (outputs, end) = session.run(threads).finish().await;
+    let large = Output::Image(vec![0; 1 << 20].into());
+    assert_eq!(end, CellEnd::Completed);
+    assert!(outputs.len() == 10 && outputs.iter().all(|output| *output == large), "{}", outputs.len());
+}
+
+#[tokio::test]
+async fn tables_are_as_wide_as_a_line_of_text() {
+    let Some(mut session) = session_with_packages().await else { return };
+    let code = "import pandas as pd\nprint(pd.DataFrame({f'column_{n}': [n] for n in range(30)}))";
+    let widest = printed(&mut session, code).await.lines().map(str::len).max();
+    assert!(widest.is_some_and(|widest| (81..=120).contains(&widest)), "{widest:?}");
 }

@@ -111,3 +111,19 @@ async fn files_are_there_when_their_session_is_not() {
     data.open("a.txt").await.expect("it is there").0.read_to_string(&mut content).await.expect("text");
     assert_eq!(content, "kept");
 }
+
+#[tokio::test]
+async fn a_file_whose_putting_was_dropped_is_not_there() {
+    let session = sandbox().await.session().await.expect("a session");
+    let data = session.data().clone();
+    let (mut source, content) = tokio::io::duplex(64);
+    let mut putting = Box::pin(data.put("a/half.csv", content));
+    let feeding = tokio::io::AsyncWriteExt::write_all(&mut source, &[b'x'; 1000]);
+    tokio::select! {
+        biased;
+        put = &mut putting => panic!("{put:?}"),
+        fed = feeding => fed.expect("it is read"),
+    }
+    drop(putting);
+    assert_eq!(data.files().await.expect("a list"), []);
+}

@@ -2,9 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use futures_util::{StreamExt, future::join_all};
 use proptest::{collection::vec, prelude::*};
-use ropewalk_interpreter::{CellEnd, CellEvent, Lease, PoolOptions, SessionPool, testing::ScriptedBackend};
+use ropewalk_interpreter::{
+    Backend, CellEnd, CellEvent, Error, Interpreter, Lease, PoolOptions, SessionPool,
+    testing::ScriptedBackend,
+};
 use tokio::time::{advance, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -114,6 +118,64 @@ async fn a_beginning_that_fails_leaves_its_place_to_the_next() {
     assert!(pool.session("a").await.is_err());
     backend.fail(false);
     assert!(lease(&pool, "b").await.is_new());
+}
+
+/// Sessions that take a second to begin.
+#[derive(Debug)]
+struct Slow(ScriptedBackend);
+
+#[async_trait]
+impl Backend for Slow {
+    async fn begin(&self) -> Result<Box<dyn Interpreter>, Error> {
+        sleep(Duration::from_secs(1)).await;
+        self.0.begin().await
+    }
+}
+
+/// A minute of a paused clock is for ever.
+async fn served(waits: impl Future<Output = Lease<u32>>) -> Lease<u32> {
+    tokio::time::timeout(Duration::from_secs(60), waits).await.expect("somebody waits for ever")
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_gets_the_room_of_a_beginning_that_was_dropped() {
+    let mut options = PoolOptions::default();
+    options.most = 1;
+    let pool = SessionPool::new(Arc::new(Slow(ScriptedBackend::echo())), options);
+    let mut begins = Box::pin(lease(&pool, "a"));
+    let mut waits = Box::pin(lease(&pool, "b"));
+    assert!(futures_util::poll!(&mut begins).is_pending());
+    assert!(futures_util::poll!(&mut waits).is_pending());
+    drop(begins);
+    assert!(served(waits).await.is_new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_served_though_the_session_ends_on_its_way_to_the_next_user() {
+    let pool = pool(&ScriptedBackend::echo(), 1);
+    let first = lease(&pool, "a").await;
+    let (mut next, mut waits) = (Box::pin(lease(&pool, "a")), Box::pin(lease(&pool, "b")));
+    assert!(futures_util::poll!(&mut next).is_pending());
+    assert!(futures_util::poll!(&mut waits).is_pending());
+    drop(first);
+    assert!(futures_util::poll!(&mut waits).is_pending(), "the session is promised to the next of its key");
+    pool.end("a");
+    let (next, waits) =
+        tokio::join!(async { served(next).await.is_new() }, async { served(waits).await.is_new() });
+    assert!(next && waits);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_served_though_the_next_user_goes_away() {
+    let pool = pool(&ScriptedBackend::echo(), 1);
+    let first = lease(&pool, "a").await;
+    let (mut next, mut waits) = (Box::pin(lease(&pool, "a")), Box::pin(lease(&pool, "b")));
+    assert!(futures_util::poll!(&mut next).is_pending());
+    assert!(futures_util::poll!(&mut waits).is_pending());
+    drop(first);
+    assert!(futures_util::poll!(&mut waits).is_pending(), "the session is promised to the next of its key");
+    drop(next);
+    assert!(served(waits).await.is_new());
 }
 
 proptest! {
