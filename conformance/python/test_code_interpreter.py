@@ -186,6 +186,19 @@ def test_variables_and_files_stay_for_the_thread_and_for_it_alone(client: OpenAI
     assert logs(done(client, other)[0]) == "[] False\n"
 
 
+def test_calls_of_one_turn_run_in_order(client: OpenAI, upstream: Upstream) -> None:
+    cells = [f"seen = [*globals().get('seen', []), {number}]; seen" for number in range(6)]
+    turn = calls(*[(f"call_{at}", "code_interpreter", json.dumps({"code": cell})) for at, cell in enumerate(cells)])
+    clerk = assistant(client, upstream.model(turn, says("Done.")), CODE)
+    run = client.beta.threads.create_and_run_poll(
+        assistant_id=clerk, tool_choice={"type": "code_interpreter"}, poll_interval_ms=20
+    )
+    assert run.status == "completed", run.last_error
+    assert [logs(cell) for cell in done(client, run)] == [f"{list(range(number + 1))}\n" for number in range(6)]
+    forced = upstream.requests[run.model][0]["tool_choice"]
+    assert forced == {"type": "function", "function": {"name": "code_interpreter"}}
+
+
 def test_code_and_output_are_streamed(client: OpenAI, upstream: Upstream) -> None:
     heard: list[tuple[str, str]] = []
 

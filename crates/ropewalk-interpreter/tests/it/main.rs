@@ -11,7 +11,7 @@ mod leaks;
 mod pool;
 mod time;
 
-use ropewalk_interpreter::{CellEnd, Limits, Output, Sandbox, SandboxOptions, Session};
+use ropewalk_interpreter::{CellEnd, Error, Layer, Limits, Output, Sandbox, SandboxOptions, Session};
 
 fn options() -> SandboxOptions {
     match std::env::var_os("ROPEWALK_INTERPRETER") {
@@ -22,13 +22,28 @@ fn options() -> SandboxOptions {
 }
 
 async fn sandbox() -> Sandbox {
-    Sandbox::start(options()).await.expect("Python is there")
+    started(options()).await
+}
+
+async fn started(options: SandboxOptions) -> Sandbox {
+    match Sandbox::start(options).await {
+        Err(Error::Layer { layer, why }) => lacks(layer, &why),
+        started => started.expect("Python is there"),
+    }
+}
+
+/// Skips the test, which is a process of its own under nextest, and says why. In CI nothing is skipped.
+fn lacks(layer: Layer, why: &str) -> ! {
+    let told = format!("this host lacks the layer `{layer}`: {why}; {}", layer.remedy());
+    assert!(std::env::var_os("CI").is_none() && std::env::var_os("NEXTEST").is_some(), "{told}");
+    eprintln!("SKIPPED: {told}");
+    std::process::exit(0)
 }
 
 async fn sandbox_with(change: impl FnOnce(&mut Limits)) -> Sandbox {
     let mut options = options();
     change(&mut options.limits);
-    Sandbox::start(options).await.expect("Python is there")
+    started(options).await
 }
 
 /// All that a cell printed, and how it ended.
