@@ -57,10 +57,12 @@ pub enum Error {
 }
 
 impl Error {
+    #[cfg(any(target_os = "linux", feature = "testing"))]
     pub(crate) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { what, source }
     }
 
+    #[cfg(target_os = "linux")]
     pub(crate) fn errno(what: &'static str) -> impl FnOnce(rustix::io::Errno) -> Self {
         move |errno| Self::Io { what, source: errno.into() }
     }

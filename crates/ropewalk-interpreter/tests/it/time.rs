@@ -59,3 +59,17 @@ async fn a_cell_that_is_dropped_is_interrupted() {
     drop(cell);
     assert_eq!(printed(&mut session, "kept").await, "1\n");
 }
+
+#[tokio::test]
+async fn an_interruption_in_the_middle_of_an_image_loses_nothing() {
+    let mut session = sandbox().await.session().await.expect("a session");
+    // Stands for an image of Pillow, and is more than the socket holds.
+    let image = "class Image:\n    __module__ = 'PIL.Image'\n    def _repr_png_(self):\n        return bytes(4 << 20)\nkept = 1";
+    printed(&mut session, image).await;
+    for _ in 0..5 {
+        let mut cell = session.run("print('begun')\nImage()");
+        assert!(cell.next().await.is_some());
+        drop(cell);
+        assert_eq!(printed(&mut session, "kept").await, "1\n");
+    }
+}
