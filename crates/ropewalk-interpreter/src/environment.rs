@@ -112,6 +112,8 @@ impl Environment {
     /// would be lost, or if another process makes one there.
     pub fn set_up(folder: &Path, set_up: &SetUp, mut progress: impl FnMut(Progress)) -> Result<Self, Error> {
         let SetUp { python, requirements, again } = set_up;
+        // With a name, also where it is called `.`.
+        let folder = &*std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let failed = |why: String| Error::Environment { python: folder.to_owned(), why };
         let io = |error: io::Error| failed(error.to_string());
         std::fs::create_dir_all(folder).map_err(io)?;
