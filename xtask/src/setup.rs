@@ -48,9 +48,13 @@ pub(crate) fn run() -> anyhow::Result<()> {
 /// Installs what the code interpreter runs in, and what it is measured beside.
 pub(crate) fn interpreters() -> anyhow::Result<()> {
     python::ensure()?;
-    eprintln!("xtask: the code interpreter's environment");
-    let mut made = command("python3");
-    output(made.arg(INTERPRETER).arg(interpreter_folder()).arg(INTERPRETER_REQUIREMENTS))?;
+    // What runs in it needs Linux, and what makes it a Unix.
+    if cfg!(unix) {
+        eprintln!("xtask: the code interpreter's environment");
+        let mut made = command("python3");
+        made.args(["-I", INTERPRETER]).arg(interpreter_folder()).arg(INTERPRETER_REQUIREMENTS);
+        output(&mut made)?;
+    }
     let kernel = read(KERNEL_REQUIREMENTS)?;
     python::environment(&kernel_folder(), &["-r", KERNEL_REQUIREMENTS], &kernel)
 }

@@ -10,11 +10,14 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand, builder::BoolishValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
-use ropewalk_interpreter::{Environment, Layer, Progress, SandboxOptions};
+use ropewalk_interpreter::{Environment, Layer, Progress, SandboxOptions, SetUp};
 use ropewalk_server::CodeInterpreterOptions;
 use serde::Deserialize;
 
 use crate::settings::{FileSettings, data_dir};
+
+/// The most that one call may take: a day.
+const LONGEST_CELL: u64 = 24 * 3600;
 
 /// Flags of `serve`, and the table `[interpreter]` of the settings file.
 #[derive(Debug, Default, Args, Deserialize)]
@@ -33,7 +36,7 @@ pub(crate) struct InterpreterFlags {
     /// Layers of the sandbox to go without, by name; `ropewalk doctor` lists them. The log and each run step say so.
     #[arg(long, env = "ROPEWALK_INTERPRETER_LIFT", value_name = "LAYER", value_delimiter = ',')]
     #[serde(rename = "lift")]
-    interpreter_lift: Vec<String>,
+    pub(crate) interpreter_lift: Vec<String>,
     /// Most sessions at once, one for a thread; the idlest gives way. [default: 32]
     #[arg(long, env = "ROPEWALK_INTERPRETER_SESSIONS")]
     #[serde(rename = "sessions")]
@@ -86,6 +89,9 @@ struct Setup {
     /// Python 3.10 or newer, with its `venv` module.
     #[arg(long, default_value = "python3")]
     python: PathBuf,
+    /// Makes it anew, also if it is there with the same packages. Only while no server uses it.
+    #[arg(long)]
+    again: bool,
 }
 
 impl Interpreter {
@@ -99,12 +105,12 @@ impl Setup {
     fn run(self) -> anyhow::Result<()> {
         let file = FileSettings::load(self.config.as_deref())?;
         let folder = self.folder.unwrap_or_else(|| default_folder(&data_dir(self.data_dir, file.data_dir)));
-        let requirements = match &self.requirements {
-            Some(path) => {
-                std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?
-            }
-            None => Environment::REQUIREMENTS.to_owned(),
-        };
+        let mut set_up = SetUp::default();
+        (set_up.python, set_up.again) = (self.python, self.again);
+        if let Some(path) = &self.requirements {
+            set_up.requirements = std::fs::read_to_string(path)
+                .with_context(|| format!("{} cannot be read", path.display()))?;
+        }
         let bar = ProgressBar::new(0);
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -117,10 +123,15 @@ impl Setup {
                 eprintln!("{done}/{of} {what}");
             }
         };
-        let made = Environment::set_up(&folder, &self.python, &requirements, show);
+        let made = Environment::set_up(&folder, &set_up, show);
         bar.finish_and_clear();
-        let packages = made?.packages().count();
-        eprintln!("The environment in {} has {packages} packages.", folder.display());
+        let made = made?;
+        eprintln!(
+            "The environment in {} has Python {} and {} packages.",
+            folder.display(),
+            made.python_version(),
+            made.packages().count()
+        );
         Ok(())
     }
 }
@@ -192,10 +203,17 @@ impl InterpreterFlags {
             Some(0) => bail!("--interpreter-{flag} is in seconds: at least 1"),
             value => Ok(value.map_or(default, Duration::from_secs)),
         };
+        ensure!(
+            self.interpreter_cell_seconds.is_none_or(|seconds| seconds <= LONGEST_CELL),
+            "--interpreter-cell-seconds is the seconds of one call: at most {LONGEST_CELL}"
+        );
         sandbox.limits.cell = seconds("cell-seconds", self.interpreter_cell_seconds, sandbox.limits.cell)?;
         if let Some(memory) = self.interpreter_memory_mb {
             ensure!(memory >= 256, "--interpreter-memory-mb is in MiB: at least 256");
-            sandbox.limits.memory = memory.saturating_mul(1 << 20);
+            let limits = &mut sandbox.limits;
+            limits.memory = memory.saturating_mul(1 << 20);
+            // What a session may use, one process of it must be able to have, and address space is never used in full.
+            limits.address_space = limits.address_space.max(limits.memory.saturating_mul(2));
         }
         let cell = sandbox.limits.cell;
         let mut options = CodeInterpreterOptions::new(backend(sandbox)?);
@@ -212,7 +230,7 @@ impl InterpreterFlags {
 }
 
 /// The layers of these names.
-fn layers(names: &[String]) -> anyhow::Result<BTreeSet<Layer>> {
+pub(crate) fn layers(names: &[String]) -> anyhow::Result<BTreeSet<Layer>> {
     let layer = |name: &String| {
         let layer = Layer::named(name).with_context(|| {
             let known: Vec<_> = Layer::ALL.iter().map(|layer| layer.name()).collect();

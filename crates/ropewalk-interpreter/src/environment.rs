@@ -13,11 +13,14 @@ use crate::{Error, SandboxOptions};
 const SCRIPT: &str = include_str!("python/environment.py");
 /// What an environment has when it is whole.
 const MANIFEST: &str = "ropewalk.json";
+/// What Python says of every virtual environment.
+const CONFIGURATION: &str = "pyvenv.cfg";
 
 /// A folder with Python and packages for sessions, as `ropewalk interpreter setup` makes it.
 #[derive(Debug, Clone)]
 pub struct Environment {
     folder: PathBuf,
+    python_version: String,
     manifest: Manifest,
 }
 
@@ -25,6 +28,24 @@ pub struct Environment {
 struct Manifest {
     packages: BTreeMap<String, String>,
     imports: Vec<String>,
+}
+
+/// How an environment is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SetUp {
+    /// Python 3.10 or newer, with its `venv` module; the `python3` on the path.
+    pub python: PathBuf,
+    /// The text of a requirements file of pip, which names no other file; [`Environment::REQUIREMENTS`].
+    pub requirements: String,
+    /// Whether an environment with these requirements is made anew; not unless set.
+    pub again: bool,
+}
+
+impl Default for SetUp {
+    fn default() -> Self {
+        Self { python: "python3".into(), requirements: Environment::REQUIREMENTS.to_owned(), again: false }
+    }
 }
 
 /// How far the making of an environment is.
@@ -70,7 +91,9 @@ impl Environment {
         })?;
         let manifest: Manifest = serde_json::from_slice(&manifest)
             .map_err(|error| unusable(format!("`{MANIFEST}` in it is damaged ({error}); {again}")))?;
-        let environment = Self { folder, manifest };
+        let configuration = std::fs::read_to_string(folder.join(CONFIGURATION))
+            .map_err(|error| unusable(format!("`{CONFIGURATION}` in it is damaged ({error}); {again}")))?;
+        let environment = Self { folder, python_version: python_version(&configuration), manifest };
         match environment.python().exists() {
             true => Ok(environment),
             false => Err(Error::Environment {
@@ -80,18 +103,17 @@ impl Environment {
         }
     }
 
-    /// Makes an environment in `folder` with the interpreter `python` and packages by the text `requirements`, telling how far
-    /// it is. Leaves alone what was made with the same text; what is half made is made anew. Takes minutes, and blocks.
+    /// Makes an environment in `folder`, telling how far it is. One that is there with the same requirements is left alone; what
+    /// is half made is made anew, as is one whose Python is another by now. Takes minutes, and blocks.
     ///
     /// # Errors
     ///
-    /// [`Error::Environment`] with what Python or pip said.
-    pub fn set_up(
-        folder: &Path,
-        python: &Path,
-        requirements: &str,
-        mut progress: impl FnMut(Progress),
-    ) -> Result<Self, Error> {
+    /// [`Error::Environment`] with what Python or pip said; also if `folder` has anything but an environment in it, which
+    /// would be lost, or if another process makes one there.
+    pub fn set_up(folder: &Path, set_up: &SetUp, mut progress: impl FnMut(Progress)) -> Result<Self, Error> {
+        let SetUp { python, requirements, again } = set_up;
+        // With a name, also where it is called `.`.
+        let folder = &*std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let failed = |why: String| Error::Environment { python: folder.to_owned(), why };
         let io = |error: io::Error| failed(error.to_string());
         std::fs::create_dir_all(folder).map_err(io)?;
@@ -103,6 +125,7 @@ impl Environment {
         let mut child = Command::new(python)
             .args(["-I", "-c", SCRIPT])
             .args([folder, &*file])
+            .args(again.then_some("--again"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -120,7 +143,10 @@ impl Environment {
         drop(std::fs::remove_file(&file));
         match error {
             Some(why) => Err(failed(why)),
-            None if !status.success() => Err(failed(format!("`{}` ended with {status}", python.display()))),
+            None if !status.success() => Err(failed(format!(
+                "`{}` ended with {status}; Python 3.10 or newer is needed",
+                python.display()
+            ))),
             None => Self::open(folder),
         }
     }
@@ -128,6 +154,11 @@ impl Environment {
     /// Its interpreter.
     pub fn python(&self) -> PathBuf {
         self.folder.join("bin").join("python")
+    }
+
+    /// The version of its Python: `3.11.2`.
+    pub fn python_version(&self) -> &str {
+        &self.python_version
     }
 
     /// What is installed: names and versions.
@@ -143,64 +174,12 @@ impl Environment {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn complaint(folder: &Path) -> String {
-        Environment::open(folder).expect_err("it is not whole").to_string()
-    }
-
-    #[test]
-    fn what_is_not_whole_says_what_to_do() {
-        let folder = tempfile::tempdir().unwrap();
-        let missing = complaint(&folder.path().join("none"));
-        assert!(missing.contains("it is not there; `ropewalk interpreter setup`"), "{missing}");
-        assert!(complaint(folder.path()).contains("unfinished"));
-        let manifest = folder.path().join(MANIFEST);
-        std::fs::write(&manifest, "{").unwrap();
-        assert!(complaint(folder.path()).contains("damaged"));
-        std::fs::write(&manifest, r#"{"packages":{"numpy":"2.2.6"},"imports":["numpy"],"requirements":""}"#)
-            .unwrap();
-        assert!(complaint(folder.path()).contains("interpreter is gone"));
-        std::fs::create_dir(folder.path().join("bin")).unwrap();
-        std::fs::write(folder.path().join("bin/python"), "").unwrap();
-        let environment = Environment::open(folder.path()).unwrap();
-        assert_eq!(environment.packages().collect::<Vec<_>>(), [("numpy", "2.2.6")]);
-        assert_eq!(environment.options().packages, ["numpy"]);
-    }
-
-    #[test]
-    fn a_set_up_that_fails_says_why_and_leaves_nothing_usable() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path().join("python");
-        let set_up = |python: &str, requirements: &str| {
-            let mut told = Vec::new();
-            let made =
-                Environment::set_up(&folder, Path::new(python), requirements, |progress| told.push(progress));
-            (made.expect_err("it cannot be made").to_string(), told)
-        };
-        let (error, _) = set_up("/nowhere/python3", "");
-        assert!(error.contains("`/nowhere/python3` cannot be run"), "{error}");
-        let (error, told) = set_up("python3", "--no-index\nno-such-package==1.0");
-        assert!(error.contains("no-such-package"), "{error}");
-        assert_eq!((told[0].done, told[0].of), (0, 4));
-        assert!(complaint(&folder).contains("unfinished"));
-    }
-
-    #[test]
-    fn an_environment_is_made_once_for_the_same_requirements() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path().join("python");
-        let set_up = || {
-            let mut last = None;
-            let made =
-                Environment::set_up(&folder, Path::new("python3"), "# nothing", |told| last = Some(told));
-            (made.unwrap(), last.unwrap().what)
-        };
-        let (environment, told) = set_up();
-        assert_eq!(told, "Done");
-        assert!(environment.packages().any(|(name, _)| name == "pip"));
-        assert_eq!(set_up().1, "It is there already");
-    }
+/// What a configuration says of the version; empty if it says nothing.
+fn python_version(configuration: &str) -> String {
+    let mut settings = configuration.lines().filter_map(|line| line.split_once('='));
+    let version = settings.find(|(name, _)| name.trim() == "version");
+    version.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,7 @@ pub use backend::{Backend, CellEvent, Content, DataFile, Interpreter};
 pub use cell::{CellEnd, Output};
 #[cfg(target_os = "linux")]
 pub use data_folder::DataFolder;
-pub use environment::{Environment, Progress};
+pub use environment::{Environment, Progress, SetUp};
 pub use error::Error;
 pub use layer::Layer;
 #[cfg(target_os = "linux")]

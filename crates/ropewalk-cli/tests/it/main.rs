@@ -4,6 +4,7 @@
 mod data_folder;
 #[cfg(target_os = "linux")]
 mod full_disk;
+mod interpreter;
 mod recovery;
 mod served;
 #[cfg(all(unix, feature = "otel"))]
