@@ -112,24 +112,22 @@ impl Environment {
     /// would be lost, or if another process makes one there.
     pub fn set_up(folder: &Path, set_up: &SetUp, mut progress: impl FnMut(Progress)) -> Result<Self, Error> {
         let SetUp { python, requirements, again } = set_up;
-        // With a name, also where it is called `.`.
+        // As people know it, also where it is called `.`.
         let folder = &*std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let failed = |why: String| Error::Environment { python: folder.to_owned(), why };
         let io = |error: io::Error| failed(error.to_string());
-        std::fs::create_dir_all(folder).map_err(io)?;
-        // Beside the environment, which is cleared.
-        let file = folder.with_added_extension("requirements.txt");
-        std::fs::File::create(&file)
-            .and_then(|mut file| file.write_all(requirements.as_bytes()))
-            .map_err(io)?;
         let mut child = Command::new(python)
             .args(["-I", "-c", SCRIPT])
-            .args([folder, &*file])
+            .args([folder, Path::new("-")])
             .args(again.then_some("--again"))
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| failed(format!("`{}` cannot be run: {error}", python.display())))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // Who does not take it has ended, and how is seen below.
+            let _gone = stdin.write_all(requirements.as_bytes());
+        }
         let mut error = None;
         for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines) {
             match serde_json::from_str(&line.map_err(io)?) {
@@ -139,8 +137,6 @@ impl Environment {
             }
         }
         let status = child.wait().map_err(io)?;
-        // It was read; what stays says nothing new.
-        drop(std::fs::remove_file(&file));
         match error {
             Some(why) => Err(failed(why)),
             None if !status.success() => Err(failed(format!(

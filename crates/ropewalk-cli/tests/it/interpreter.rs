@@ -40,9 +40,9 @@ fn a_set_up_that_cannot_be_says_why() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("thesis.txt"), "years of work").unwrap();
     for (arguments, expected) in [
+        (["--folder", "."], "`thesis.txt`, which would be lost: name a folder of its own"),
         (["--requirements", "nowhere.txt"], "nowhere.txt cannot be read"),
         (["--python", "/nowhere/python3"], "`/nowhere/python3` cannot be run"),
-        (["--folder", "."], "`thesis.txt`, which would be lost: name a folder of its own"),
     ] {
         let error = error_of(&setup(folder.path(), &arguments));
         assert!(error.starts_with("ropewalk: ") && error.contains(expected), "{arguments:?}: {error}");

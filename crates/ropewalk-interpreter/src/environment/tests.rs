@@ -63,9 +63,11 @@ fn a_python_that_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let mut nowhere = requirements("");
     nowhere.python = "/nowhere/python3".into();
-    let (made, told) = set_up(&folder.path().join("python"), &nowhere);
+    let folder = folder.path().join("python");
+    let (made, told) = set_up(&folder, &nowhere);
     let error = made.unwrap_err();
     assert!(error.contains("`/nowhere/python3` cannot be run") && told.is_empty(), "{error}");
+    assert!(complaint(&folder).contains("it is not there"));
 }
 
 #[test]

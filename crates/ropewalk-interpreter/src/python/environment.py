@@ -1,8 +1,9 @@
 """Makes the Python environment of sessions: `python3 environment.py FOLDER REQUIREMENTS_FILE [--again]`.
 
-A virtual environment with the packages of a requirements file, everything imported once, and `ropewalk.json`, written last:
-without it the environment is unfinished. Each line on standard output is a JSON object: `{"done", "of", "what"}` on the
-way, `{"error"}` if it fails. Made anew only if the requirements or Python are others, or with `--again`.
+The file may be `-`, standard input. What is made is a virtual environment with its packages, everything imported once, and
+`ropewalk.json`, written last: without it the environment is unfinished. Each line on standard output is a JSON object:
+`{"done", "of", "what"}` on the way, `{"error"}` if it fails. Made anew only if the requirements or Python are others, or with
+`--again`.
 
 A folder with anything else in it is refused: making an environment clears its folder.
 """
@@ -19,6 +20,7 @@ import venv
 MANIFEST = "ropewalk.json"
 # There from the first step on, and renamed to the manifest in the last one.
 UNFINISHED = MANIFEST + ".new"
+REQUIREMENTS = "requirements.txt"
 # Imported before sessions are forked, where they are installed: the first cell finds them there.
 WELL_KNOWN = [
     "numpy", "pandas", "matplotlib.pyplot", "scipy.optimize", "scipy.stats", "scipy.signal", "scipy.interpolate", "scipy.integrate",
@@ -103,10 +105,10 @@ def progress(lines, named):
         yield {"done": collected + min(fetched, collected), "of": 2 * max(named, collected) + 2, "what": what}
 
 
-def install(folder, requirements, named):
+def install(folder, named):
     """Runs pip; gives how many steps there are in all."""
     command = [os.path.join(folder, "bin", "python"), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    command += ["--progress-bar", "off", "-r", requirements]
+    command += ["--progress-bar", "off", "-r", os.path.join(folder, REQUIREMENTS)]
     pip = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     said, steps = [], 2
     for told in progress(last_kept(pip.stdout, said), named):
@@ -125,9 +127,7 @@ def last_kept(lines, kept):
         yield line
 
 
-def make(folder, requirements, again):
-    with open(requirements) as file:
-        text = file.read()
+def make(folder, text, again):
     if not again and is_whole(folder, text):
         tell(done=1, of=1, what="It is there already")
         return
@@ -135,13 +135,15 @@ def make(folder, requirements, again):
         raise SystemExit(f"Python 3.10 or newer is needed, and this is {sys.version.split()[0]}")
     os.umask(0o022)
     unfinished = take(folder)
+    with open(os.path.join(folder, REQUIREMENTS), "w") as file:
+        file.write(text)
     named = sum(1 for line in text.splitlines() if line.strip() and line.strip()[0] not in "#-")
     tell(done=0, of=2 * named + 2, what="Making a virtual environment")
     try:
         venv.create(folder, with_pip=True, symlinks=True)
     except (subprocess.CalledProcessError, ImportError) as error:
         raise SystemExit(f"no virtual environment can be made (on Debian: apt install python3-venv): {error}")
-    steps = install(folder, requirements, named)
+    steps = install(folder, named)
     tell(done=steps - 1, of=steps, what="Importing packages")
     # The list of fonts that matplotlib makes is kept there, and everything is compiled.
     fonts = os.path.join(folder, "share", "matplotlib")
@@ -160,7 +162,9 @@ if __name__ == "__main__":
     # Ends with whoever started it.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        make(os.path.abspath(sys.argv[1]), sys.argv[2], "--again" in sys.argv[3:])
+        with open(0 if sys.argv[2] == "-" else sys.argv[2]) as file:
+            requirements = file.read()
+        make(os.path.abspath(sys.argv[1]), requirements, "--again" in sys.argv[3:])
     except SystemExit as error:
         tell(error=str(error.code))
         sys.exit(1)
