@@ -32,10 +32,15 @@ def begin(plan, init, control, stdout, stderr):
         place = "namespaces"
         layers = set(plan["layers"])
         enter_namespaces(plan, layers)
+        told, tells = os.pipe()
         first = os.fork()
         if first:
             socket.send_fds(server, [json.dumps({"init": first}).encode()], [os.pidfd_open(first)])
             os._exit(0)
+        # Says nothing before the server was told of it: what comes first is its number.
+        os.close(tells)
+        os.read(told, 1)
+        os.close(told)
         for place, build in steps(plan, layers):
             build()
         place = "the worker"

@@ -62,6 +62,8 @@ def map_ids(uid, gid, inside):
 def build_root(plan):
     """A root of its own: what `plan` names, read-only, and three places to write."""
     mount(None, "/", None, MS_REC | MS_PRIVATE)
+    # Its folders are another user's to enter, whatever the server's own files are.
+    os.umask(0o022)
     root = plan["staging"]
     mount("root", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,nr_inodes=512,mode=755")
     for folder in ("proc", "dev", "tmp", "mnt/data", "etc"):

@@ -127,3 +127,11 @@ async fn a_file_whose_putting_was_dropped_is_not_there() {
     drop(putting);
     assert_eq!(data.files().await.expect("a list"), []);
 }
+
+#[tokio::test]
+async fn a_server_whose_files_are_its_own_alone_has_sessions_too() {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    let mut session = sandbox().await.session().await.expect("a session");
+    let code = "open('/mnt/data/a.txt', 'w').write('a'); print(open('/mnt/data/a.txt').read())";
+    assert_eq!(printed(&mut session, code).await, "a\n");
+}
