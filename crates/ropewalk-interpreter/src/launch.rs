@@ -46,6 +46,9 @@ struct Step {
     /// The step that failed: the name of a layer, in most cases.
     failed: Option<String>,
     why: Option<String>,
+    /// What comes with it: the first process of its namespaces, or, with the worker, the folder for files.
+    init: Option<u32>,
+    ready: Option<u32>,
 }
 
 /// Ends the process unless it is told not to.
@@ -129,9 +132,9 @@ fn begin(shared: &Shared, group: Option<&ControlGroup>) -> Result<Started, Faile
     // Ours alone would stay open otherwise, and nobody would see that the other end is gone.
     drop((init_theirs, control_theirs, stdout_theirs, stderr_theirs));
     message::send(&init, b"g", &[]).map_err(Error::errno("the session's first process"))?;
-    let pidfd = step(&init)?;
+    let pidfd = step(&init, |step| step.init.is_some())?;
     ends.0 = Some(pidfd);
-    let data = step(&init)?;
+    let data = step(&init, |step| step.ready.is_some())?;
     let Some(pidfd) = ends.0.take() else { return Err(Error::Start("it has no process".to_owned()).into()) };
     sockopt::set_socket_timeout(&init, sockopt::Timeout::Send, Some(Duration::from_millis(100)))
         .map_err(Error::errno("a socket"))?;
@@ -152,20 +155,21 @@ fn no_group(error: io::Error) -> Error {
     Error::Layer { layer: Layer::ControlGroup, why: error.to_string() }
 }
 
-/// The descriptor that comes with the next step.
-fn step(init: &OwnedFd) -> Result<OwnedFd, Error> {
+/// The descriptor that comes with the next step, which is to be the `expected` one.
+fn step(init: &OwnedFd, expected: impl Fn(&Step) -> bool) -> Result<OwnedFd, Error> {
     let (said, descriptors) =
         message::receive(init).map_err(|error| Error::Start(format!("it says nothing: {error}")))?;
     if said.is_empty() {
         return Err(Error::Start("it ended at once".to_owned()));
     }
     let step: Step = serde_json::from_slice(&said).map_err(|error| Error::Start(error.to_string()))?;
-    if let Some(failed) = step.failed {
-        let why = step.why.unwrap_or_default();
-        return Err(match Layer::named(&failed) {
+    if let Some(failed) = &step.failed {
+        let why = step.why.clone().unwrap_or_default();
+        return Err(match Layer::named(failed) {
             Some(layer) => Error::Layer { layer, why },
             None => Error::Start(format!("{failed}: {why}")),
         });
     }
-    descriptors.into_iter().next().ok_or_else(|| Error::Start("a step brought nothing".to_owned()))
+    let descriptor = descriptors.into_iter().next().filter(|_| expected(&step));
+    descriptor.ok_or_else(|| Error::Start("a step is missing".to_owned()))
 }
