@@ -20,6 +20,8 @@ use super::{naming::name_for, shown::Transcript};
 
 /// Files that become files of the API behind one cell; a cell that writes more can put them into an archive.
 const MOST_WRITTEN: usize = 50;
+/// Bytes of them: as many as the folder holds, whatever a sparse file says of its size.
+const MOST_BYTES: u64 = 512 << 20;
 /// Files of a thread's folder that are remembered, those that came in included.
 const MOST_KEPT: usize = 500;
 /// Bytes that are copied at once.
@@ -137,7 +139,8 @@ impl Folder {
         let changed: Vec<_> =
             there.iter().filter(|(path, file)| self.seen.get(*path) != Some(file)).collect();
         let mut written = Vec::new();
-        for (path, file) in changed.iter().take(MOST_WRITTEN) {
+        let affordable = affordable(changed.iter().map(|(_, file)| file.bytes));
+        for (path, file) in changed.iter().take(affordable) {
             let room = self.contents.files.len() < MOST_KEPT || self.contents.files.contains_key(*path);
             match keep_file(library, &call.scope, interpreter, file).await {
                 _ if !room => {
@@ -151,9 +154,9 @@ impl Folder {
             }
             self.seen.insert((*path).clone(), (*file).clone());
         }
-        if let more @ 1.. = changed.len().saturating_sub(MOST_WRITTEN) {
+        if let more @ 1.. = changed.len().saturating_sub(affordable) {
             transcript.note(format!(
-                "{more} more files were written and are not offered to the user: put them into one archive."
+                "{more} more files were written and are not offered to the user: there are too many, or they are too large."
             ));
         }
         if !written.is_empty() {
@@ -277,6 +280,32 @@ fn not_kept(path: &str, error: NotCopied, transcript: &mut Transcript) -> Result
     Ok(())
 }
 
+/// How many files of these sizes become files of the API, of the first ones.
+fn affordable(sizes: impl Iterator<Item = u64>) -> usize {
+    let mut left = MOST_BYTES;
+    let fits = |size: &u64| match left.checked_sub(*size) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    };
+    sizes.take(MOST_WRITTEN).take_while(fits).count()
+}
+
 fn by_path(files: Vec<DataFile>) -> impl Iterator<Item = (String, DataFile)> {
     files.into_iter().map(|file| (file.path.clone(), file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_kept_than_the_folder_may_hold() {
+        assert_eq!(affordable([1, 2, 3].into_iter()), 3);
+        assert_eq!(affordable([250 << 20; 6].into_iter()), 2);
+        assert_eq!(affordable(std::iter::repeat(0)), MOST_WRITTEN);
+        assert_eq!(affordable([MOST_BYTES + 1, 1].into_iter()), 0);
+    }
 }
