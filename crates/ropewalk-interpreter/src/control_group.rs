@@ -94,7 +94,7 @@ impl Hierarchies {
 
     /// Makes a group named `name`.
     pub(crate) fn group(&self, name: &str, limits: &Limits) -> io::Result<ControlGroup> {
-        let mut group = ControlGroup { folders: Vec::new(), kill: None, freeze: None };
+        let mut group = ControlGroup { folders: Vec::new(), kill: None };
         // Bounds that there must be, and those that a host may lack.
         let mut add = |parent: &Option<PathBuf>, bounds: &[(&str, u64)], wishes: &[(&str, String)]| {
             let Some(parent) = parent else { return Ok(()) };
@@ -119,8 +119,7 @@ impl Hierarchies {
             add(&self.cpu, &[], &[period, ("cpu.cfs_quota_us", quota.to_string())])?;
             add(&self.unified, &[], &[])?;
         }
-        let of_unified = |file| self.unified.as_ref().map(|parent| parent.join(name).join(file));
-        (group.kill, group.freeze) = (of_unified("cgroup.kill"), of_unified("cgroup.freeze"));
+        group.kill = self.unified.as_ref().map(|parent| parent.join(name).join("cgroup.kill"));
         Ok(group)
     }
 }
@@ -130,17 +129,9 @@ impl Hierarchies {
 pub(crate) struct ControlGroup {
     folders: Vec<PathBuf>,
     kill: Option<PathBuf>,
-    freeze: Option<PathBuf>,
 }
 
 impl ControlGroup {
-    /// Has all processes in it stand still, or go on. Where the host has no such thing, they never stand still.
-    pub(crate) fn freeze(&self, still: bool) {
-        if let Some(freeze) = &self.freeze {
-            let _none = fs::write(freeze, if still { "1" } else { "0" });
-        }
-    }
-
     /// Puts a process into it, and all that it will fork.
     pub(crate) fn add(&self, pid: u32) -> io::Result<()> {
         self.folders.iter().try_for_each(|folder| fs::write(folder.join("cgroup.procs"), pid.to_string()))

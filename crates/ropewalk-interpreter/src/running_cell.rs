@@ -114,10 +114,8 @@ impl<'a> Cell<'a> {
     }
 
     async fn begin(&mut self, code: &str) {
-        self.session.wire.rest(false);
         if let Some(before) = self.session.wire.unfinished.take() {
             self.see_off(&before).await;
-            self.session.wire.rest(false);
         }
         if self.end.is_some() {
             return;
@@ -197,7 +195,6 @@ impl<'a> Cell<'a> {
                 }
                 Ok(Some((Header { said: Said::End { error }, .. }, _))) => {
                     self.session.wire.unfinished = None;
-                    self.session.wire.rest(true);
                     self.end = Some(match (self.stage, error) {
                         (Stage::Interrupted, _) => CellEnd::TimedOut,
                         (_, None) => CellEnd::Completed,

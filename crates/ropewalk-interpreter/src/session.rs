@@ -126,13 +126,6 @@ impl Wire {
         let _gone = message::send(&self.init, b"interrupt", &[]);
     }
 
-    /// Between cells nothing of a session runs: what one started goes on with the next.
-    pub(crate) fn rest(&self, still: bool) {
-        if let Some(group) = &self.group {
-            group.freeze(still);
-        }
-    }
-
     /// Ends all processes.
     pub(crate) fn kill(&self) {
         self.is_killed.store(true, Ordering::Relaxed);

@@ -232,18 +232,3 @@ async fn what_others_do_to_shared_files_is_not_seen_and_no_lock_of_them_is_taken
     )
     .await;
 }
-
-/// What a cell leaves running costs nothing until the next one.
-#[tokio::test]
-async fn nothing_of_a_session_runs_between_its_cells() {
-    let sandbox = sandbox().await;
-    let mut session = sandbox.session().await.expect("a session");
-    let leaves = "import threading, time\nlongest = 0\ndef work():\n    global longest\n    last = time.monotonic()\n    while True:\n\
-        \x20       now = time.monotonic()\n        longest = max(longest, now - last)\n        last = now\nthreading.Thread(target=work, daemon=True).start()";
-    printed(&mut session, leaves).await;
-    let begun = std::time::Instant::now();
-    while begun.elapsed() < Duration::from_millis(600) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(printed(&mut session, "time.sleep(0.05)\nprint(longest > 0.4)").await, "True\n");
-}
