@@ -2,37 +2,28 @@
 
 use std::{
     io,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::fd::{AsFd, OwnedFd},
     sync::PoisonError,
-    time::Duration,
 };
 
-use rustix::{
-    net::sockopt,
-    pipe::{PipeFlags, pipe_with},
-    process::{Signal, pidfd_send_signal},
-};
 use serde::Deserialize;
 
-use crate::{Error, Layer, control_group::ControlGroup, message, sandbox::Shared, zygote::Zygote};
-
-/// How long each step may take on a busy machine.
-const STEP: Duration = Duration::from_secs(10);
+use crate::{
+    Error, Layer,
+    channels::Channels,
+    control_group::ControlGroup,
+    message,
+    process::{self, Process},
+    sandbox::Shared,
+    zygote::{Source, Zygote},
+};
 
 /// All that the server holds of a session.
 #[derive(Debug)]
 pub(crate) struct Started {
-    /// To the first process of its namespaces.
-    pub(crate) init: OwnedFd,
-    /// That process.
-    pub(crate) pidfd: OwnedFd,
-    /// To the worker.
-    pub(crate) control: UnixStream,
-    pub(crate) stdout: OwnedFd,
-    pub(crate) stderr: OwnedFd,
+    pub(crate) channels: Channels,
+    /// The first one of its namespaces: all others end with it.
+    pub(crate) first: Process,
     /// Its folder for files.
     pub(crate) data: OwnedFd,
     pub(crate) group: Option<ControlGroup>,
@@ -49,18 +40,6 @@ struct Step {
     /// What comes with it: the first process of its namespaces, or, with the worker, the folder for files.
     init: Option<u32>,
     ready: Option<u32>,
-}
-
-/// Ends the process unless it is told not to.
-struct KillUnlessDone(Option<OwnedFd>);
-
-impl Drop for KillUnlessDone {
-    fn drop(&mut self) {
-        if let Some(pidfd) = &self.0 {
-            // It may be gone already.
-            let _gone = pidfd_send_signal(pidfd, Signal::KILL);
-        }
-    }
 }
 
 /// Why an attempt to begin a session failed.
@@ -110,48 +89,65 @@ fn launch_once(shared: &Shared) -> Result<Started, Failed> {
 /// The processes, in `group` before any of them does anything. Sockets and pipes are new each time: what an attempt before
 /// left behind cannot hear what is said to this one.
 fn begin(shared: &Shared, group: Option<&ControlGroup>) -> Result<Started, Failed> {
-    let (init, init_theirs) = message::pair(STEP).map_err(Error::errno("a socket"))?;
-    let (control, control_theirs) = UnixStream::pair().map_err(Error::io("a socket"))?;
-    let (stdout, stdout_theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(Error::errno("a pipe"))?;
-    let (stderr, stderr_theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(Error::errno("a pipe"))?;
+    let (channels, theirs) = Channels::pair()?;
     let uid = shared.next_uid();
     let plan = shared.plan.of(uid, &shared.options.limits, &shared.layers);
-    let descriptors =
-        [init_theirs.as_fd(), control_theirs.as_fd(), stdout_theirs.as_fd(), stderr_theirs.as_fd()];
+    let [control, stdout, stderr] = theirs.of_worker();
     let mut zygote = shared.zygote.lock().unwrap_or_else(PoisonError::into_inner);
     if zygote.is_broken() {
         *zygote = Zygote::start(&shared.options)?;
     }
-    let forked = zygote.fork(&plan, descriptors);
-    let first = forked.map_err(|error| Failed { error, by_zygote: zygote.is_broken() })?;
+    let forked = zygote.fork(&plan, [theirs.init.as_fd(), control, stdout, stderr]);
+    let child = forked.map_err(|error| Failed { error, by_zygote: zygote.is_broken() })?;
     drop(zygote);
-    let mut ends = KillUnlessDone(Some(first.pidfd));
-    if let Some(group) = group {
-        group.add(first.pid).map_err(no_group)?;
-    }
     // Ours alone would stay open otherwise, and nobody would see that the other end is gone.
-    drop((init_theirs, control_theirs, stdout_theirs, stderr_theirs));
-    message::send(&init, b"g", &[]).map_err(Error::errno("the session's first process"))?;
-    let pidfd = step(&init, |step| step.init.is_some())?;
-    ends.0 = Some(pidfd);
-    let data = step(&init, |step| step.ready.is_some())?;
-    let Some(pidfd) = ends.0.take() else { return Err(Error::Start("it has no process".to_owned()).into()) };
-    sockopt::set_socket_timeout(&init, sockopt::Timeout::Send, Some(Duration::from_millis(100)))
-        .map_err(Error::errno("a socket"))?;
-    Ok(Started { init, pidfd, control, stdout, stderr, data, group: None, uid })
+    drop(theirs);
+    let (first, data) = go(&child, &channels, group)?;
+    Ok(Started { channels, first, data, group: None, uid })
+}
+
+/// Lets the child that a session comes from go on, in `group`; gives the first process of the session's namespaces and its
+/// folder.
+pub(crate) fn go(
+    child: &Source,
+    channels: &Channels,
+    group: Option<&ControlGroup>,
+) -> Result<(Process, OwnedFd), Error> {
+    let gone = go_on(child, channels, group);
+    if gone.is_err() {
+        // It may be about to fork.
+        process::kill(&child.pidfd);
+    }
+    gone
+}
+
+fn go_on(
+    child: &Source,
+    channels: &Channels,
+    group: Option<&ControlGroup>,
+) -> Result<(Process, OwnedFd), Error> {
+    if let Some(group) = group {
+        group.add(child.pid).map_err(no_group)?;
+    }
+    let init = &channels.init;
+    message::send(init, b"g", &[]).map_err(Error::errno("the session's first process"))?;
+    let first = Process::new(step(init, |step| step.init.is_some())?);
+    let data = step(init, |step| step.ready.is_some())?;
+    channels.have_begun()?;
+    Ok((first, data))
 }
 
 /// Begins a session and ends it.
 pub(crate) fn try_out(shared: &Shared) -> Result<(), Error> {
-    let started = launch(shared)?;
-    pidfd_send_signal(&started.pidfd, Signal::KILL).map_err(Error::errno("a process"))?;
-    if let Some(group) = started.group {
+    let Started { first, group, .. } = launch(shared)?;
+    first.kill();
+    if let Some(group) = group {
         group.remove_now();
     }
     Ok(())
 }
 
-fn no_group(error: io::Error) -> Error {
+pub(crate) fn no_group(error: io::Error) -> Error {
     Error::Layer { layer: Layer::ControlGroup, why: error.to_string() }
 }
 

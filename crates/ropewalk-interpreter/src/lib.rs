@@ -3,6 +3,8 @@
 mod backend;
 mod cell;
 #[cfg(target_os = "linux")]
+mod channels;
+#[cfg(target_os = "linux")]
 mod control_group;
 #[cfg(target_os = "linux")]
 mod data_folder;
@@ -23,12 +25,16 @@ mod layer;
 mod lazy;
 #[cfg(target_os = "linux")]
 mod message;
+#[cfg(target_os = "linux")]
+mod modules;
 mod options;
 #[cfg(target_os = "linux")]
 mod plan;
 mod pool;
 #[cfg(target_os = "linux")]
 mod printed;
+#[cfg(target_os = "linux")]
+mod process;
 #[cfg(target_os = "linux")]
 mod running_cell;
 #[cfg(target_os = "linux")]

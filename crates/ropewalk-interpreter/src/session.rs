@@ -14,9 +14,8 @@ use bytes::BytesMut;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
+    event::Timespec,
     fs::{OFlags, fcntl_getfl, fcntl_setfl},
-    process::{Signal, pidfd_send_signal},
 };
 use tokio::{
     io::{AsyncRead, AsyncWriteExt, ReadBuf},
@@ -26,8 +25,8 @@ use tokio::{
 };
 
 use crate::{
-    Cell, CellEvent, Content, DataFile, Error, Interpreter, Limits, control_group::ControlGroup,
-    data_folder::DataFolder, launch::Started, message,
+    Cell, CellEvent, Content, DataFile, Error, Interpreter, Limits, channels::Channels,
+    control_group::ControlGroup, data_folder::DataFolder, launch::Started, message, process::Process,
 };
 
 /// How long the processes of a session that was killed may take to go.
@@ -47,7 +46,7 @@ pub struct Session {
 #[derive(Debug)]
 pub(crate) struct Wire {
     init: OwnedFd,
-    pidfd: Arc<OwnedFd>,
+    first: Arc<Process>,
     pub(crate) control: UnixStream,
     pub(crate) stdout: pipe::Receiver,
     pub(crate) stderr: pipe::Receiver,
@@ -62,7 +61,8 @@ pub(crate) struct Wire {
 
 impl Session {
     pub(crate) fn new(started: Started, limits: Limits) -> Result<Self, Error> {
-        let Started { init, pidfd, control, stdout, stderr, data, group, uid } = started;
+        let Started { channels, first, data, group, uid } = started;
+        let Channels { init, control, stdout, stderr } = channels;
         control.set_nonblocking(true).map_err(Error::io("a socket"))?;
         for pipe in [&stdout, &stderr] {
             // Of this end alone: whoever writes waits as ever.
@@ -72,7 +72,7 @@ impl Session {
         let pipe = |pipe| pipe::Receiver::from_owned_fd(pipe).map_err(Error::io("a pipe"));
         let wire = Wire {
             init,
-            pidfd: Arc::new(pidfd),
+            first: Arc::new(first),
             control: UnixStream::from_std(control).map_err(Error::io("a socket"))?,
             stdout: pipe(stdout)?,
             stderr: pipe(stderr)?,
@@ -104,8 +104,7 @@ impl Session {
         if self.wire.is_killed.load(Ordering::Relaxed) {
             return false;
         }
-        let mut ended = [PollFd::new(&*self.wire.pidfd, PollFlags::IN)];
-        matches!(poll(&mut ended, Some(&Timespec::default())), Ok(0))
+        !self.wire.first.ends_within(&Timespec::default())
     }
 
     /// Ends it; done when none of its processes is left.
@@ -132,15 +131,14 @@ impl Wire {
         if let Some(group) = &self.group {
             group.kill();
         }
-        let _gone = pidfd_send_signal(&*self.pidfd, Signal::KILL);
+        self.first.kill();
     }
 
     /// Done when its first process has ended, and with it all others.
     pub(crate) async fn ended(&self) {
-        let pidfd = self.pidfd.clone();
+        let first = self.first.clone();
         // Whoever was killed ends, whatever it did; under pressure of memory that takes a while.
-        let wait = move || poll(&mut [PollFd::new(&*pidfd, PollFlags::IN)], Some(&LONGEST_END)).map(drop);
-        let _ended = task::spawn_blocking(wait).await;
+        let _ended = task::spawn_blocking(move || first.ends_within(&LONGEST_END)).await;
     }
 
     /// What a stream has now, without waiting for more.

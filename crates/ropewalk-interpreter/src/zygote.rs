@@ -10,9 +10,8 @@ use std::{
 
 use rustix::net::sockopt;
 use serde::Deserialize;
-use serde_json::json;
 
-use crate::{Error, SandboxOptions, message, plan::Plan};
+use crate::{Error, SandboxOptions, message, modules, plan::Plan};
 
 /// How long the imports may take, on a busy machine with cold files.
 const IMPORTS: Duration = Duration::from_secs(120);
@@ -20,27 +19,6 @@ const IMPORTS: Duration = Duration::from_secs(120);
 const FORK: Duration = Duration::from_secs(10);
 /// Bytes of what a broken interpreter says that are shown.
 const COMPLAINT: u64 = 2_000;
-
-const MODULES: [(&str, &str); 7] = [
-    ("failure", include_str!("python/failure.py")),
-    ("notebook", include_str!("python/notebook.py")),
-    ("shown", include_str!("python/shown.py")),
-    ("wall", include_str!("python/wall.py")),
-    ("worker", include_str!("python/worker.py")),
-    ("session", include_str!("python/session.py")),
-    ("zygote", include_str!("python/zygote.py")),
-];
-
-/// Makes modules of the first message on standard input, a socket: nothing is written to a disk.
-const BOOTSTRAP: &str = "
-import json, socket, sys, types
-server = socket.socket(fileno=0)
-first = json.loads(server.recv(1 << 20))
-for name, source in first['modules']:
-    module = sys.modules[name] = types.ModuleType(name)
-    exec(compile(source, f'<ropewalk {name}>', 'exec'), module.__dict__)
-sys.modules['zygote'].main(server, first['packages'])
-";
 
 /// A process with all packages imported that never runs a stranger's code. Ends when it is dropped.
 #[derive(Debug)]
@@ -65,8 +43,8 @@ struct Forked {
     error: Option<String>,
 }
 
-/// The first process of a new session.
-pub(crate) struct First {
+/// The process that a session comes from.
+pub(crate) struct Source {
     pub(crate) pid: u32,
     pub(crate) pidfd: OwnedFd,
 }
@@ -77,7 +55,7 @@ impl Zygote {
         let environment = |why: String| Error::Environment { python: options.python.clone(), why };
         let (ours, theirs) = message::pair(IMPORTS).map_err(Error::errno("a socket"))?;
         let mut child = Command::new(&options.python)
-            .args(["-I", "-c", BOOTSTRAP])
+            .args(["-I", "-c", modules::BOOTSTRAP])
             .env_clear()
             .envs([("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"), ("LANG", "C.UTF-8")])
             .envs([("MPLBACKEND", "agg"), ("PYTHONDONTWRITEBYTECODE", "1")])
@@ -89,8 +67,8 @@ impl Zygote {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| environment(error.to_string()))?;
-        let modules = json!({ "modules": MODULES, "packages": options.packages }).to_string();
-        let greeting = message::send(&ours, modules.as_bytes(), &[]).and_then(|()| message::receive(&ours));
+        let first = modules::first_message(modules::ZYGOTE, &[&options.packages]);
+        let greeting = message::send(&ours, first.as_bytes(), &[]).and_then(|()| message::receive(&ours));
         let greeting = match greeting {
             Ok((greeting, _)) if !greeting.is_empty() => greeting,
             _ => return Err(environment(complaint(&mut child))),
@@ -112,7 +90,7 @@ impl Zygote {
     }
 
     /// Forks the first process of a session, which owns `descriptors` from then on.
-    pub(crate) fn fork(&mut self, plan: &Plan, descriptors: [BorrowedFd<'_>; 4]) -> Result<First, Error> {
+    pub(crate) fn fork(&mut self, plan: &Plan, descriptors: [BorrowedFd<'_>; 4]) -> Result<Source, Error> {
         let failed = |why: &str| Error::Start(format!("the process that sessions are forked from {why}"));
         let plan = serde_json::to_vec(plan).map_err(|error| Error::Start(error.to_string()))?;
         // Whoever did not answer may do so later: the next one would take that for its own.
@@ -122,7 +100,7 @@ impl Zygote {
         let forked: Forked = serde_json::from_slice(&answer).map_err(|_| failed("is gone"))?;
         self.is_broken = false;
         match (forked.pid, pidfd.into_iter().next()) {
-            (Some(pid), Some(pidfd)) => Ok(First { pid, pidfd }),
+            (Some(pid), Some(pidfd)) => Ok(Source { pid, pidfd }),
             _ => Err(failed(&forked.error.unwrap_or_default())),
         }
     }
