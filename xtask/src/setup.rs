@@ -1,5 +1,6 @@
 //! What the tests need beside Rust, all of it below `target/`.
 
+mod gvisor;
 mod node;
 mod python;
 
@@ -11,6 +12,7 @@ use std::{
 use anyhow::Context;
 
 pub(crate) use self::{
+    gvisor::runsc,
     node::{NODE_SDKS, Node},
     python::PYTHON_SUITES,
 };
@@ -54,6 +56,12 @@ pub(crate) fn interpreters() -> anyhow::Result<()> {
         let mut made = command("python3");
         made.args(["-I", INTERPRETER]).arg(interpreter_folder()).arg(INTERPRETER_REQUIREMENTS);
         output(&mut made)?;
+    }
+    // It is another wall to choose, which most hosts do not have.
+    if cfg!(target_os = "linux")
+        && let Err(error) = gvisor::install()
+    {
+        eprintln!("xtask: sessions in gVisor are not tested here: {error:#}");
     }
     let kernel = read(KERNEL_REQUIREMENTS)?;
     python::environment(&kernel_folder(), &["-r", KERNEL_REQUIREMENTS], &kernel)

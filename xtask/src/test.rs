@@ -81,7 +81,8 @@ fn tests() -> anyhow::Result<()> {
         true => cargo(&["nextest", "run"]),
         false => cargo(&["test", "--all-targets", "--quiet"]),
     };
-    call(tests.args(EVERYTHING).env("ROPEWALK_INTERPRETER", setup::interpreter_folder()))
+    tests.env("ROPEWALK_INTERPRETER", setup::interpreter_folder()).env("ROPEWALK_RUNSC", setup::runsc());
+    call(tests.args(EVERYTHING))
 }
 
 /// Runs each example as it was built: `crates/*/examples/*`, and the packages in `examples/`.

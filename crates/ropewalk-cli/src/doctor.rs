@@ -1,25 +1,35 @@
 //! Whether code of models can run here, and if not, why.
 
 #[cfg(target_os = "linux")]
-use std::{collections::BTreeSet, fmt, io::Write, path::Path};
+use std::{collections::BTreeSet, fmt, io::Write, path::Path, time::Instant};
 use std::{path::PathBuf, process::ExitCode};
 
+#[cfg(target_os = "linux")]
+use anyhow::ensure;
 use clap::Args;
 #[cfg(target_os = "linux")]
-use ropewalk_interpreter::{Environment, Finding, Layer, Outcome, Sandbox};
+use ropewalk_interpreter::{CellEnd, Environment, Finding, Layer, Outcome, Sandbox};
 
+use crate::interpreter::BackendName;
 #[cfg(target_os = "linux")]
 use crate::{
-    interpreter::{default_folder, layers},
+    interpreter::{default_folder, layers, runsc_of},
     settings::{FileSettings, data_dir},
 };
 
-/// Tries each layer of the code interpreter's sandbox in throw-away sessions, and says which hold.
+/// Tries each layer of the code interpreter's sandbox in throw-away sessions, and says which hold; of gVisor, whether a session
+/// runs.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// The Python environment to try. [default: `python` in the data folder]
     #[arg(long, env = "ROPEWALK_INTERPRETER_FOLDER")]
     interpreter_folder: Option<PathBuf>,
+    /// What stands between the code and the host. [default: built-in]
+    #[arg(long, env = "ROPEWALK_INTERPRETER_BACKEND")]
+    interpreter_backend: Option<BackendName>,
+    /// gVisor's program, for the backend of its name. [default: `runsc` on the path]
+    #[arg(long, env = "ROPEWALK_INTERPRETER_RUNSC", value_name = "PATH")]
+    interpreter_runsc: Option<PathBuf>,
     /// Layers that the server goes without, as its own `--interpreter-lift`: for want of them it does not refuse.
     #[arg(long, env = "ROPEWALK_INTERPRETER_LIFT", value_name = "LAYER", value_delimiter = ',')]
     interpreter_lift: Vec<String>,
@@ -43,12 +53,32 @@ impl Doctor {
             false => layers(&self.interpreter_lift)?,
         };
         let environment = Environment::open(&folder)?;
+        if self.interpreter_backend.or(file.interpreter.interpreter_backend) == Some(BackendName::Runsc) {
+            let runsc = self.interpreter_runsc.or(file.interpreter.interpreter_runsc);
+            return try_gvisor(&environment, runsc).await;
+        }
         let findings = Sandbox::examine(environment.options()).await?;
         let report =
             Report { environment: &environment, folder: &folder, findings: &findings, lifted: &lifted };
         write!(std::io::stdout(), "{report}")?;
         Ok(if report.missing().next().is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// Runs a cell in a session of gVisor.
+#[cfg(target_os = "linux")]
+async fn try_gvisor(environment: &Environment, runsc: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
+    let mut session = runsc_of(environment.options(), runsc).session().await?;
+    let took = begun.elapsed();
+    let end = session.run("pass").end().await;
+    session.end().await;
+    ensure!(end == CellEnd::Completed, "a session began in gVisor, but ran no code: {end:?}");
+    writeln!(
+        std::io::stdout(),
+        "A session began in gVisor, with its packages, in {took:.1?}.\ncode_interpreter runs here."
+    )?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What was found, for people.

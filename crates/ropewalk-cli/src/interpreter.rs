@@ -1,5 +1,7 @@
 //! Where code of models runs: flags of `serve`, and the command that makes the environment.
 
+mod backend;
+
 use std::{
     collections::BTreeSet,
     io::{self, IsTerminal},
@@ -10,10 +12,13 @@ use std::{
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand, builder::BoolishValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
-use ropewalk_interpreter::{Environment, Layer, Progress, SandboxOptions, SetUp};
+use ropewalk_interpreter::{Environment, Layer, Progress, SetUp};
 use ropewalk_server::CodeInterpreterOptions;
 use serde::Deserialize;
 
+pub(crate) use self::backend::BackendName;
+#[cfg(target_os = "linux")]
+pub(crate) use self::backend::runsc_of;
 use crate::settings::{FileSettings, data_dir};
 
 /// The most that one call may take: a day.
@@ -33,6 +38,14 @@ pub(crate) struct InterpreterFlags {
     #[arg(long, env = "ROPEWALK_NO_INTERPRETER", value_parser = BoolishValueParser::new())]
     #[serde(rename = "off")]
     no_interpreter: bool,
+    /// What stands between the code and the host. [default: built-in]
+    #[arg(long, env = "ROPEWALK_INTERPRETER_BACKEND")]
+    #[serde(rename = "backend")]
+    pub(crate) interpreter_backend: Option<BackendName>,
+    /// gVisor's program, for the backend of its name. [default: `runsc` on the path]
+    #[arg(long, env = "ROPEWALK_INTERPRETER_RUNSC", value_name = "PATH")]
+    #[serde(rename = "runsc")]
+    pub(crate) interpreter_runsc: Option<PathBuf>,
     /// Layers of the sandbox to go without, by name; `ropewalk doctor` lists them. The log and each run step say so.
     #[arg(long, env = "ROPEWALK_INTERPRETER_LIFT", value_name = "LAYER", value_delimiter = ',')]
     #[serde(rename = "lift")]
@@ -147,6 +160,8 @@ impl InterpreterFlags {
         Self {
             interpreter_folder: self.interpreter_folder.or(file.interpreter_folder),
             no_interpreter: self.no_interpreter || file.no_interpreter,
+            interpreter_backend: self.interpreter_backend.or(file.interpreter_backend),
+            interpreter_runsc: self.interpreter_runsc.or(file.interpreter_runsc),
             interpreter_lift: match self.interpreter_lift.is_empty() {
                 true => file.interpreter_lift,
                 false => self.interpreter_lift,
@@ -194,6 +209,11 @@ impl InterpreterFlags {
     fn of(self, environment: &Environment) -> anyhow::Result<CodeInterpreterOptions> {
         let mut sandbox = environment.options();
         sandbox.lifted = layers(&self.interpreter_lift)?;
+        let backend = self.interpreter_backend.unwrap_or_default();
+        ensure!(
+            sandbox.lifted.is_empty() || backend == BackendName::BuiltIn,
+            "--interpreter-lift is for the built-in backend: another one has no such layers"
+        );
         for layer in &sandbox.lifted {
             tracing::warn!(
                 "code runs without the layer `{layer}` of its sandbox, as --interpreter-lift says"
@@ -216,7 +236,8 @@ impl InterpreterFlags {
             limits.address_space = limits.address_space.max(limits.memory.saturating_mul(2));
         }
         let cell = sandbox.limits.cell;
-        let mut options = CodeInterpreterOptions::new(backend(sandbox)?);
+        let mut options =
+            CodeInterpreterOptions::new(backend::backend(backend, sandbox, self.interpreter_runsc)?);
         options.cell = cell;
         options.packages =
             environment.packages().map(|(name, version)| format!("{name} {version}")).collect();
@@ -243,29 +264,4 @@ pub(crate) fn layers(names: &[String]) -> anyhow::Result<BTreeSet<Layer>> {
         Ok(layer)
     };
     names.iter().map(layer).collect()
-}
-
-#[cfg(target_os = "linux")]
-fn backend(options: SandboxOptions) -> anyhow::Result<std::sync::Arc<dyn ropewalk_interpreter::Backend>> {
-    let sandbox = std::sync::Arc::new(ropewalk_interpreter::LazySandbox::new(options));
-    let starting = sandbox.clone();
-    // The first cell need not wait for the imports, and the operator sees at once what is missing.
-    tokio::spawn(async move {
-        match starting.sandbox().await {
-            Ok(sandbox) => {
-                let layers: Vec<_> = sandbox.layers().iter().map(|layer| layer.name()).collect();
-                tracing::info!("code_interpreter is ready, behind the layers {}", layers.join(", "));
-            }
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "code_interpreter cannot run here; `ropewalk doctor` says more");
-            }
-        }
-    });
-    Ok(sandbox)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn backend(_: SandboxOptions) -> anyhow::Result<std::sync::Arc<dyn ropewalk_interpreter::Backend>> {
-    bail!("the sandbox of code_interpreter needs Linux: use --no-interpreter here")
 }

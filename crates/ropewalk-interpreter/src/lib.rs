@@ -38,6 +38,8 @@ mod process;
 #[cfg(target_os = "linux")]
 mod running_cell;
 #[cfg(target_os = "linux")]
+mod runsc;
+#[cfg(target_os = "linux")]
 mod sandbox;
 #[cfg(target_os = "linux")]
 mod session;
@@ -59,6 +61,8 @@ pub use options::{Limits, SandboxOptions};
 pub use pool::{Lease, PoolOptions, SessionPool};
 #[cfg(target_os = "linux")]
 pub use running_cell::Cell;
+#[cfg(target_os = "linux")]
+pub use runsc::{Runsc, RunscOptions};
 #[cfg(target_os = "linux")]
 pub use sandbox::{Finding, Outcome, Sandbox};
 #[cfg(target_os = "linux")]

@@ -16,6 +16,9 @@ pub(crate) const WORKER: [Module; 4] = [
 pub(crate) const SESSION: [Module; 2] =
     [("wall", include_str!("python/wall.py")), ("session", include_str!("python/session.py"))];
 pub(crate) const ZYGOTE: Module = ("zygote", include_str!("python/zygote.py"));
+/// What starts gVisor, and what runs in it.
+pub(crate) const GVISOR: Module = ("gvisor", include_str!("python/gvisor.py"));
+pub(crate) const GUEST: Module = ("guest", include_str!("python/guest.py"));
 
 /// What Python is to run: makes modules of the [first message](first_message) on standard input, a socket that keeps the
 /// bounds of messages, and leaves the rest to the last of them.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{Error, Layer, Limits, SandboxOptions, filter};
 
 /// The user within, whoever it is outside.
-const INSIDE: u32 = 1000;
+pub(crate) const INSIDE: u32 = 1000;
 /// The first to go when the machine runs out of memory.
 const OOM_SCORE_ADJ: i32 = 500;
 /// Files in each place that can be written.
@@ -21,7 +21,7 @@ const TEMPORARY: u64 = 256 << 20;
 const SHARED_MEMORY: u64 = 64 << 20;
 
 /// Where a session's root is put together: a folder that is there on every host and shows nothing that a session needs.
-const STAGING: &str = "/mnt";
+pub(crate) const STAGING: &str = "/mnt";
 
 /// A session to begin.
 #[derive(Debug, Clone, Serialize)]
@@ -34,8 +34,8 @@ pub(crate) struct Plan {
     read_only: Vec<PathBuf>,
     etc: BTreeMap<&'static str, &'static str>,
     writable: BTreeMap<&'static str, String>,
-    limits: BTreeMap<&'static str, u64>,
-    environment: BTreeMap<&'static str, String>,
+    pub(crate) limits: BTreeMap<&'static str, u64>,
+    pub(crate) environment: BTreeMap<&'static str, String>,
     filters: Vec<String>,
     calls: BTreeMap<&'static str, i64>,
 }

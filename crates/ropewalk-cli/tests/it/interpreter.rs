@@ -103,6 +103,8 @@ fn flags_and_settings_that_cannot_be_are_refused_by_name() {
     fs::write(&settings, "[interpreter]\nlift = [\"landlock\"]\nsessions = 0").unwrap();
     let log = serve(folder.path(), &[]);
     assert!(log.contains("without the layer `landlock`") && log.contains("--interpreter-sessions"), "{log}");
+    let log = serve(folder.path(), &["--interpreter-sessions", "1", "--interpreter-backend", "runsc"]);
+    assert!(log.contains("--interpreter-lift is for the built-in backend"), "{log}");
     // A flag comes before the file.
     let log = serve(folder.path(), &["--interpreter-sessions", "1", "--interpreter-lift", "seccomp"]);
     assert!(log.contains("without the layer `seccomp`") && log.contains("--listen nonsense"), "{log}");
@@ -144,5 +146,41 @@ fn doctor_lists_each_layer_and_its_last_line_is_its_exit_code() {
     match output.status.success() {
         true => assert_eq!(last, "code_interpreter runs here."),
         false => assert!(last.starts_with("code_interpreter is refused here, for want of: "), "{table}"),
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn doctor_tries_a_session_of_gvisor_and_says_why_there_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    environment(folder.path());
+    let doctor = |runsc: &str| {
+        let mut doctor = ropewalk(folder.path());
+        doctor
+            .args(["doctor", "--interpreter-backend", "runsc", "--interpreter-runsc", runsc])
+            .output()
+            .unwrap()
+    };
+    let error = error_of(&doctor("/nowhere/runsc"));
+    assert!(
+        error.contains("`/nowhere/runsc` cannot be run") && error.contains("apt install runsc"),
+        "{error}"
+    );
+    let runsc = std::env::var("ROPEWALK_RUNSC").unwrap_or("runsc".to_owned());
+    if Command::new(&runsc).arg("--version").output().is_err() {
+        eprintln!("SKIPPED: `{runsc}` is not installed");
+        return;
+    }
+    let output = doctor(&runsc);
+    match output.status.success() {
+        true => {
+            let said = said(&output.stdout);
+            assert!(
+                said.starts_with("A session began in gVisor, ") && said.ends_with("runs here.\n"),
+                "{said}"
+            );
+        }
+        // As on a host where the tests are not root.
+        false => assert!(error_of(&output).contains("the layer `"), "{}", error_of(&output)),
     }
 }

@@ -9,12 +9,12 @@ use super::{printed, sandbox};
 
 /// What this process holds of the system's.
 #[derive(Debug, PartialEq, Eq)]
-struct Held {
+pub(super) struct Held {
     /// Numbers of all processes below it, but for those that live as long as it does.
-    processes: BTreeSet<u32>,
+    pub(super) processes: BTreeSet<u32>,
     descriptors: usize,
     mounts: usize,
-    groups: Vec<String>,
+    pub(super) groups: Vec<String>,
 }
 
 impl Held {
@@ -29,7 +29,7 @@ impl Held {
     }
 
     /// As it is once `are_gone` holds: what was killed needs a moment.
-    async fn once(are_gone: impl Fn(&Self) -> bool) -> Self {
+    pub(super) async fn once(are_gone: impl Fn(&Self) -> bool) -> Self {
         for _ in 0..500 {
             let now = Self::now();
             if are_gone(&now) {

@@ -9,6 +9,7 @@ mod layers;
 mod leaks;
 #[cfg(feature = "testing")]
 mod pool;
+mod runsc;
 mod time;
 
 use ropewalk_interpreter::{CellEnd, Error, Layer, Limits, Output, Sandbox, SandboxOptions, Session};
