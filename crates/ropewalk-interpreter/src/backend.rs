@@ -79,3 +79,12 @@ pub struct DataFile {
     /// Changes with its content; means nothing by itself.
     pub version: u128,
 }
+
+impl DataFile {
+    /// Whether names in a session's folder may have this character. Control characters may not be in them, nor what ends a line
+    /// or turns the order of what is read: a name is shown as it is.
+    pub fn may_have(character: char) -> bool {
+        !character.is_control()
+            && !matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    }
+}

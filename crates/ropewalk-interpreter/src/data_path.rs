@@ -1,11 +1,11 @@
 //! Paths below a session's folder.
 
-use crate::Error;
+use crate::{DataFile, Error};
 
 /// Folders that a file may lie in.
 pub(crate) const DEEPEST: usize = 8;
 
-/// A plain path: names without links, `.` and `..`, of text without control characters.
+/// A plain path: names without links, `.` and `..`, of text that is shown as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DataPath<'a> {
     pub(crate) folders: Vec<&'a str>,
@@ -28,7 +28,7 @@ pub(crate) fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 255
         && !matches!(name, "." | "..")
-        && !name.chars().any(char::is_control)
+        && name.chars().all(DataFile::may_have)
 }
 
 #[cfg(test)]
@@ -40,9 +40,22 @@ mod tests {
     #[test]
     fn what_leads_elsewhere_is_no_path() {
         let deep = ["a"; DEEPEST + 2].join("/");
-        for path in
-            ["", "/", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\nb", "a\0", &deep, &"x".repeat(256)]
-        {
+        for path in [
+            "",
+            "/",
+            "/a",
+            "a/",
+            "a//b",
+            "..",
+            "a/../b",
+            "./a",
+            "a\nb",
+            "a\0",
+            "gnp.\u{202e}exe",
+            "a\u{2028}b",
+            &deep,
+            &"x".repeat(256),
+        ] {
             assert!(DataPath::new(path).is_err(), "{path:?}");
         }
         let path = DataPath::new("Größe/b c/.x").unwrap();

@@ -1,5 +1,6 @@
 //! Under which name a file of the API lies in a session's folder.
 
+use ropewalk_interpreter::DataFile;
 use ropewalk_types::File;
 
 /// Longest name that a file comes in with, in bytes: room is left to tell it from another.
@@ -22,7 +23,7 @@ pub(super) fn name_for(file: &File, taken: impl Fn(&str) -> bool) -> String {
 /// `name` without folders and without what no name may have; `None` if nothing is left.
 fn plain(name: &str) -> Option<String> {
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name: String = name.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
+    let name: String = name.chars().map(|c| if DataFile::may_have(c) { c } else { '_' }).collect();
     let name = &name[..name.floor_char_boundary(LONGEST)];
     (!name.is_empty() && name.chars().any(|c| c != '.')).then(|| name.to_owned())
 }
@@ -45,6 +46,7 @@ mod tests {
             ("C:\\data\\Größe.xlsx", "Größe.xlsx"),
             ("../../etc/passwd", "passwd"),
             ("a\nb\0.txt", "a_b_.txt"),
+            ("gnp.\u{202e}exe", "gnp._exe"),
             ("..", "file-1"),
             ("", "file-1"),
             ("x/", "file-1"),
