@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,6 +16,8 @@ const OURS: &str = "ropewalk";
 
 /// Microseconds of the clock over which computing time is counted.
 const PERIOD: u64 = 100_000;
+/// Of these, for a session while no cell of it runs: enough to end quickly, and too little to be worth leaving something behind.
+const RESTING: u64 = PERIOD / 10;
 /// How often, and how long after another, an empty group is looked for. Processes that were killed leave within
 /// milliseconds; under pressure of memory it may take seconds.
 const TRIES: u32 = 250;
@@ -94,7 +97,8 @@ impl Hierarchies {
 
     /// Makes a group named `name`.
     pub(crate) fn group(&self, name: &str, limits: &Limits) -> io::Result<ControlGroup> {
-        let mut group = ControlGroup { folders: Vec::new(), kill: None };
+        let quota = computing_time(limits);
+        let mut group = ControlGroup { folders: Vec::new(), kill: None, cpu: None, working: quota };
         // Bounds that there must be, and those that a host may lack.
         let mut add = |parent: &Option<PathBuf>, bounds: &[(&str, u64)], wishes: &[(&str, String)]| {
             let Some(parent) = parent else { return Ok(()) };
@@ -106,7 +110,6 @@ impl Hierarchies {
             }
             bounds.iter().try_for_each(|(bound, value)| fs::write(folder.join(bound), value.to_string()))
         };
-        let quota = PERIOD * u64::from(limits.cores);
         if self.unified_controls {
             let bounds = [("memory.max", limits.memory), ("pids.max", limits.processes)];
             let no_swap = ("memory.swap.max", "0".to_owned());
@@ -119,9 +122,17 @@ impl Hierarchies {
             add(&self.cpu, &[], &[period, ("cpu.cfs_quota_us", quota.to_string())])?;
             add(&self.unified, &[], &[])?;
         }
+        let (cpu, file) =
+            if self.unified_controls { (&self.unified, "cpu.max") } else { (&self.cpu, "cpu.cfs_quota_us") };
+        group.cpu = cpu.as_ref().map(|parent| parent.join(name).join(file));
         group.kill = self.unified.as_ref().map(|parent| parent.join(name).join("cgroup.kill"));
         Ok(group)
     }
+}
+
+/// What a session has while a cell runs, in microseconds of each period.
+pub(crate) fn computing_time(limits: &Limits) -> u64 {
+    PERIOD * u64::from(limits.cores)
 }
 
 /// The group of one session.
@@ -129,6 +140,10 @@ impl Hierarchies {
 pub(crate) struct ControlGroup {
     folders: Vec<PathBuf>,
     kill: Option<PathBuf>,
+    /// Where its computing time is written, and how much there is of it while a cell runs, in microseconds of each
+    /// period.
+    cpu: Option<PathBuf>,
+    working: u64,
 }
 
 impl ControlGroup {
@@ -137,8 +152,33 @@ impl ControlGroup {
         self.folders.iter().try_for_each(|folder| fs::write(folder.join("cgroup.procs"), pid.to_string()))
     }
 
+    /// Where its computing time is written, open: whoever outlives the server ends with all that there is of it.
+    pub(crate) fn cpu(&self) -> Option<OwnedFd> {
+        let file = fs::OpenOptions::new().write(true).open(self.cpu.as_ref()?);
+        file.ok().map(OwnedFd::from)
+    }
+
+    /// A cell begins: all of its computing time.
+    pub(crate) fn work(&self) {
+        self.compute(self.working);
+    }
+
+    /// No cell runs: what one has left running gets little time.
+    pub(crate) fn rest(&self) {
+        self.compute(RESTING);
+    }
+
+    fn compute(&self, time: u64) {
+        if let Some(cpu) = &self.cpu {
+            // A host may lack it.
+            let _granted = fs::write(cpu, time.to_string());
+        }
+    }
+
     /// Ends all processes in it.
     pub(crate) fn kill(&self) {
+        // To end takes time too.
+        self.work();
         if let Some(kill) = &self.kill {
             // Without it, the end of the first process in their namespace ends them.
             let _none = fs::write(kill, "1");

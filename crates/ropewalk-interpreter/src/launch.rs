@@ -92,12 +92,17 @@ fn begin(shared: &Shared, group: Option<&ControlGroup>) -> Result<Started, Faile
     let (channels, theirs) = Channels::pair()?;
     let uid = shared.next_uid();
     let plan = shared.plan.of(uid, &shared.options.limits, &shared.layers);
-    let [control, stdout, stderr] = theirs.of_worker();
+    let cpu = group.and_then(ControlGroup::cpu);
+    let descriptors: Vec<_> = [theirs.init.as_fd()]
+        .into_iter()
+        .chain(theirs.of_worker())
+        .chain(cpu.as_ref().map(AsFd::as_fd))
+        .collect();
     let mut zygote = shared.zygote.lock().unwrap_or_else(PoisonError::into_inner);
     if zygote.is_broken() {
         *zygote = Zygote::start(&shared.options)?;
     }
-    let forked = zygote.fork(&plan, [theirs.init.as_fd(), control, stdout, stderr]);
+    let forked = zygote.fork(&plan, &descriptors);
     let child = forked.map_err(|error| Failed { error, by_zygote: zygote.is_broken() })?;
     drop(zygote);
     // Ours alone would stay open otherwise, and nobody would see that the other end is gone.

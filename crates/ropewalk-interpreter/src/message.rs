@@ -17,7 +17,7 @@ use rustix::{
 };
 
 /// Most descriptors that come with a message.
-const MOST_DESCRIPTORS: usize = 4;
+const MOST_DESCRIPTORS: usize = 5;
 /// The longest message.
 const LONGEST: usize = 64 * 1024;
 

@@ -9,7 +9,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use rustix::process::getuid;
 use serde::Serialize;
 
-use crate::{Error, Layer, Limits, SandboxOptions, filter};
+use crate::{Error, Layer, Limits, SandboxOptions, control_group::computing_time, filter};
 
 /// The user within, whoever it is outside.
 pub(crate) const INSIDE: u32 = 1000;
@@ -30,6 +30,7 @@ pub(crate) struct Plan {
     uid: u32,
     inside: u32,
     oom_score_adj: i32,
+    computing_time: u64,
     staging: &'static str,
     read_only: Vec<PathBuf>,
     etc: BTreeMap<&'static str, &'static str>,
@@ -72,6 +73,7 @@ impl Plan {
             uid: 0,
             inside: INSIDE,
             oom_score_adj: OOM_SCORE_ADJ,
+            computing_time: computing_time(&options.limits),
             staging: STAGING,
             read_only: system.into_iter().chain(tree.iter().cloned()).collect(),
             etc: etc.into(),

@@ -114,6 +114,7 @@ impl<'a> Cell<'a> {
     }
 
     async fn begin(&mut self, code: &str) {
+        self.session.wire.work();
         if let Some(before) = self.session.wire.unfinished.take() {
             self.see_off(&before).await;
         }
@@ -264,8 +265,10 @@ impl<'a> Cell<'a> {
 
 impl Drop for Cell<'_> {
     fn drop(&mut self) {
+        let wire = &self.session.wire;
         if self.code.is_none() && self.end.is_none() {
-            self.session.wire.interrupt();
+            wire.interrupt();
         }
+        wire.rest();
     }
 }

@@ -119,6 +119,21 @@ impl Wire {
         self.control.write_all(frame).await
     }
 
+    /// A cell begins.
+    pub(crate) fn work(&self) {
+        if let Some(group) = &self.group {
+            group.work();
+        }
+    }
+
+    /// No cell runs.
+    pub(crate) fn rest(&self) {
+        // Whoever ends is in a hurry.
+        if let Some(group) = self.group.as_ref().filter(|_| !self.is_killed.load(Ordering::Relaxed)) {
+            group.rest();
+        }
+    }
+
     /// Asks the worker to stop what it does, as a key on a terminal would.
     pub(crate) fn interrupt(&self) {
         // Whoever is gone needs no interruption.

@@ -90,12 +90,12 @@ impl Zygote {
     }
 
     /// Forks the first process of a session, which owns `descriptors` from then on.
-    pub(crate) fn fork(&mut self, plan: &Plan, descriptors: [BorrowedFd<'_>; 4]) -> Result<Source, Error> {
+    pub(crate) fn fork(&mut self, plan: &Plan, descriptors: &[BorrowedFd<'_>]) -> Result<Source, Error> {
         let failed = |why: &str| Error::Start(format!("the process that sessions are forked from {why}"));
         let plan = serde_json::to_vec(plan).map_err(|error| Error::Start(error.to_string()))?;
         // Whoever did not answer may do so later: the next one would take that for its own.
         self.is_broken = true;
-        message::send(self.socket.as_fd(), &plan, &descriptors).map_err(|_| failed("is gone"))?;
+        message::send(self.socket.as_fd(), &plan, descriptors).map_err(|_| failed("is gone"))?;
         let (answer, pidfd) = message::receive(self.socket.as_fd()).map_err(|_| failed("does not answer"))?;
         let forked: Forked = serde_json::from_slice(&answer).map_err(|_| failed("is gone"))?;
         self.is_broken = false;

@@ -61,7 +61,7 @@ def main(server):
 
 
 def receive(server):
-    data, ancillary, _flags, _address = server.recvmsg(MOST_PLAN, socket.CMSG_SPACE(3 * 4))
+    data, ancillary, _flags, _address = server.recvmsg(MOST_PLAN, socket.CMSG_SPACE(4 * 4))
     descriptors = array.array("i")
     for _level, _kind, payload in ancillary:
         descriptors.frombytes(payload[: len(payload) - len(payload) % 4])
@@ -126,7 +126,7 @@ def be_init(plan, server):
             else:
                 order = server.recv(16)
                 if not order:
-                    os._exit(0)
+                    session.end(plan)
                 if order == b"interrupt":
                     # It takes a moment, and may come too late: the guest looks when it was asked for.
                     interruptions += 1

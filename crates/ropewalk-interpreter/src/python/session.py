@@ -17,14 +17,14 @@ import sys
 import wall
 import worker
 
-STDIN, STDOUT, STDERR, INIT, CONTROL = 0, 1, 2, 900, 901
+STDIN, STDOUT, STDERR, INIT, CONTROL, CPU = 0, 1, 2, 900, 901, 902
 
 
-def begin(plan, init, control, stdout, stderr):
-    """Never returns. `init`, `control`: sockets to the server; the others: pipes to it."""
+def begin(plan, *descriptors):
+    """Never returns. `descriptors`: as `take_descriptors` has them."""
     place = "the descriptors"
     try:
-        take_descriptors(init, control, stdout, stderr)
+        take_descriptors(*descriptors)
         server = socket.socket(fileno=INIT)
         # Put into its control groups by the server, who says so.
         if server.recv(1) != b"g":
@@ -52,19 +52,27 @@ def begin(plan, init, control, stdout, stderr):
             os._exit(1)
 
 
-def take_descriptors(init, control, stdout, stderr):
-    """Keeps these alone, each in its place; forked children of the worker get neither socket."""
+def take_descriptors(init, control, stdout, stderr, *cpu):
+    """Keeps these alone, each in its place; forked children of the worker get the first three only.
+
+    `init`, `control`: sockets to the server; `stdout`, `stderr`: pipes to it; `cpu`: where the computing time is written, if
+    there is a control group for it.
+    """
     null = os.open("/dev/null", os.O_RDONLY)
-    high = [os.dup(descriptor) for descriptor in (null, stdout, stderr, init, control)]
-    for descriptor, place in zip(high, (STDIN, STDOUT, STDERR, INIT, CONTROL)):
+    places = (STDIN, STDOUT, STDERR, INIT, CONTROL, CPU)
+    high = [os.dup(descriptor) for descriptor in (null, stdout, stderr, init, control, *cpu)]
+    for descriptor, place in zip(high, places):
         os.dup2(descriptor, place, inheritable=place <= STDERR)
     os.closerange(STDERR + 1, INIT)
-    os.closerange(CONTROL + 1, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(places[len(high) - 1] + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def enter_namespaces(plan, layers):
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write(str(plan["oom_score_adj"]))
+    if os.getuid() == 0:
+        # Before whatever a cell leaves running, which may take all the time that a session has: init sees the server's end.
+        os.nice(-20)
     if "namespaces" in layers:
         if os.getuid() != 0:
             wall.map_ids(os.getuid(), os.getgid(), plan["inside"])
@@ -94,8 +102,10 @@ def be_init(plan, layers, server):
     child = os.fork()
     if child == 0:
         os.close(INIT)
+        os.closerange(CPU, CPU + 1)
         os.close(data)
         os.setsid()
+        os.nice(-os.nice(0))
         wall.show()
         if "seccomp" in layers:
             wall.filter_calls(plan)
@@ -119,9 +129,18 @@ def be_init(plan, layers, server):
             else:
                 order = server.recv(16)
                 if not order:
-                    os._exit(0)
+                    end(plan)
                 if order == b"interrupt":
                     os.kill(child, signal.SIGINT)
+
+
+def end(plan):
+    """The server is gone, and with it whoever would give time to what is left running: to end takes time too."""
+    try:
+        os.write(CPU, str(plan["computing_time"]).encode())
+    except OSError:
+        pass
+    os._exit(0)
 
 
 def signal_pipe():

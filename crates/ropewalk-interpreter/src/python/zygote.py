@@ -21,7 +21,7 @@ MOST_REQUEST = 256 * 1024
 
 def receive(server):
     """The next request and its descriptors, or `None` at the end."""
-    data, ancillary, _flags, _address = server.recvmsg(MOST_REQUEST, socket.CMSG_SPACE(4 * 8))
+    data, ancillary, _flags, _address = server.recvmsg(MOST_REQUEST, socket.CMSG_SPACE(5 * 4))
     descriptors = array.array("i")
     for level, kind, payload in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):

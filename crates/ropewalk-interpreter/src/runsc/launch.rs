@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     io::{Read, Write},
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
     process::Stdio,
     time::Duration,
 };
@@ -80,7 +83,9 @@ fn begin(
     let bundle = serde_json::to_vec(bundle).map_err(unclear)?;
     let gone = || Error::errno("the process that starts a session");
     message::send(&channels.init, first.as_bytes(), &[]).map_err(gone())?;
-    message::send(&channels.init, &bundle, &theirs.of_worker()).map_err(gone())?;
+    let cpu = group.and_then(ControlGroup::cpu);
+    let descriptors: Vec<_> = theirs.of_worker().into_iter().chain(cpu.as_ref().map(AsFd::as_fd)).collect();
+    message::send(&channels.init, &bundle, &descriptors).map_err(gone())?;
     // Ours alone stay open: whoever is gone is seen to be.
     let launcher = start(options, theirs)?;
     let (first, data) = go(&launcher, channels, group)?;

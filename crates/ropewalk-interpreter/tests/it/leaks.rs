@@ -1,6 +1,12 @@
 //! Nothing is left of sessions that are over.
 
-use std::{collections::BTreeSet, fs, path::Path, process, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process,
+    time::Duration,
+};
 
 use futures_util::{StreamExt, future::join_all, stream};
 use ropewalk_interpreter::Sandbox;
@@ -14,7 +20,7 @@ pub(super) struct Held {
     pub(super) processes: BTreeSet<u32>,
     descriptors: usize,
     mounts: usize,
-    pub(super) groups: Vec<String>,
+    pub(super) groups: Vec<PathBuf>,
 }
 
 impl Held {
@@ -65,13 +71,13 @@ fn descendants() -> BTreeSet<u32> {
 }
 
 /// The control groups whose names begin with `ours`.
-fn groups(folder: &Path, ours: &str, depth: usize) -> Vec<String> {
+/// Paths of the control groups whose names begin so.
+pub(super) fn groups(folder: &Path, ours: &str, depth: usize) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with(ours) {
-                found.push(name);
+            if entry.file_name().to_string_lossy().starts_with(ours) {
+                found.push(entry.path());
             } else if depth > 0 {
                 found.extend(groups(&entry.path(), ours, depth - 1));
             }

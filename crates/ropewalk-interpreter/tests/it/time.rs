@@ -1,4 +1,8 @@
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use ropewalk_interpreter::CellEnd;
 
@@ -72,4 +76,38 @@ async fn an_interruption_in_the_middle_of_an_image_loses_nothing() {
         drop(cell);
         assert_eq!(printed(&mut session, "kept").await, "1\n");
     }
+}
+
+#[tokio::test]
+async fn what_a_cell_leaves_running_gets_little_time_until_the_next_one() {
+    let mut session = sandbox().await.session().await.expect("a session");
+    let Some(before) = computing_time() else {
+        eprintln!("SKIPPED: this host has no control groups for computing time");
+        return;
+    };
+    let code =
+        "import os\nfor _ in range(4):\n    if os.fork() == 0:\n        while True: pass\nprint('begun')";
+    let mut cell = session.run(code);
+    assert!(cell.next().await.is_some());
+    assert_eq!(computing_time(), Some(before), "a cell has all of it");
+    assert_eq!(cell.end().await, CellEnd::Completed);
+    let resting = computing_time().expect("it is there still");
+    assert!(resting * 10 <= before, "{resting} of {before}");
+    let mut cell = session.run("print('next')\nimport time\ntime.sleep(1000)");
+    assert!(cell.next().await.is_some());
+    assert_eq!(computing_time(), Some(before));
+    drop(cell);
+    assert_eq!(computing_time(), Some(resting));
+    assert_eq!(printed(&mut session, "1").await, "1\n");
+    session.end().await;
+}
+
+/// Of the only session here: microseconds of each period.
+fn computing_time() -> Option<u64> {
+    let folders = super::leaks::groups(Path::new("/sys/fs/cgroup"), &format!("{}-", std::process::id()), 5);
+    let read = |folder: &PathBuf| {
+        let first = fs::read_to_string(folder.join("cpu.cfs_quota_us"));
+        first.or_else(|_| fs::read_to_string(folder.join("cpu.max"))).ok()
+    };
+    folders.iter().find_map(read)?.split_whitespace().next()?.parse().ok()
 }
