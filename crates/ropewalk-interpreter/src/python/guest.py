@@ -3,7 +3,6 @@
 Standard input is the control socket; it moves to where cells do not find it by chance.
 """
 
-import importlib
 import json
 import os
 import shutil
@@ -49,13 +48,7 @@ def main(packages):
     fonts = os.path.join(sys.prefix, "share", "matplotlib")
     if os.path.isdir(fonts):
         shutil.copytree(fonts, os.environ["MPLCONFIGDIR"], dirs_exist_ok=True)
-    failures = {}
-    for package in packages:
-        try:
-            importlib.import_module(package)
-        except Exception as error:
-            failures[package] = f"{type(error).__name__}: {error}"
-    told = json.dumps({"failures": failures}).encode()
+    told = json.dumps({"failures": worker.import_all(packages)}).encode()
     control.sendall(struct.pack(">I", len(told)) + told)
     # They have no part here, and the worker gives their names to the cells.
     for name in ("session", "wall", "zygote"):

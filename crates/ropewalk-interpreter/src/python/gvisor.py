@@ -33,21 +33,13 @@ def main(server):
             os._exit(0)
         place = "namespaces"
         session.enter_namespaces(plan, {"namespaces"})
-        told, tells = os.pipe()
-        first = os.fork()
-        if first:
-            socket.send_fds(server, [json.dumps({"init": first}).encode()], [os.pidfd_open(first)])
+        if first := session.fork_first(server):
             server.close()
             os.close(session.CONTROL)
             os.closerange(session.STDOUT, session.STDERR + 1)
-            os.close(tells)
             # Whoever started this one waits for it, and nobody else for the first process.
             os.waitpid(first, 0)
             os._exit(0)
-        # Says nothing before the server was told of it: what comes first is its number.
-        os.close(tells)
-        os.read(told, 1)
-        os.close(told)
         wall.forget_signals()
         place = "file_system"
         build(plan)

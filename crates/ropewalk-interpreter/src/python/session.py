@@ -32,15 +32,8 @@ def begin(plan, *descriptors):
         place = "namespaces"
         layers = set(plan["layers"])
         enter_namespaces(plan, layers)
-        told, tells = os.pipe()
-        first = os.fork()
-        if first:
-            socket.send_fds(server, [json.dumps({"init": first}).encode()], [os.pidfd_open(first)])
+        if fork_first(server):
             os._exit(0)
-        # Says nothing before the server was told of it: what comes first is its number.
-        os.close(tells)
-        os.read(told, 1)
-        os.close(told)
         for place, build in steps(plan, layers):
             build()
         place = "the worker"
@@ -77,6 +70,23 @@ def enter_namespaces(plan, layers):
         if os.getuid() != 0:
             wall.map_ids(os.getuid(), os.getgid(), plan["inside"])
         wall.unshare(wall.NEWNS | wall.NEWPID | wall.NEWNET | wall.NEWIPC | wall.NEWUTS | wall.NEWCGROUP)
+        # In place of the host's.
+        socket.sethostname("session")
+
+
+def fork_first(server):
+    """Forks the first process of the new namespaces, and tells the server of it. Gives its number, or 0 in itself."""
+    told, tells = os.pipe()
+    first = os.fork()
+    if first:
+        socket.send_fds(server, [json.dumps({"init": first}).encode()], [os.pidfd_open(first)])
+    # Now, and not with the end of this process, which takes as long as a fork.
+    os.close(tells)
+    if not first:
+        # Says nothing before the server was told of it: what comes first is its number.
+        os.read(told, 1)
+    os.close(told)
+    return first
 
 
 def steps(plan, layers):

@@ -157,6 +157,17 @@ class Loop:
                 raise KeyboardInterrupt
 
 
+def import_all(packages):
+    """Imports what cells are to find there; says of each package that cannot be, why."""
+    failures = {}
+    for package in packages:
+        try:
+            importlib.import_module(package)
+        except Exception as error:
+            failures[package] = f"{type(error).__name__}: {error}"
+    return failures
+
+
 def reseed():
     """What was seeded in the zygote would be the same in every session."""
     random.seed()
@@ -181,7 +192,6 @@ def work(control):
     signal.signal(signal.SIGINT, loop.interrupted)
     sys.argv[:] = [""]
     sys.path[:] = ["/mnt/data", *[path for path in sys.path if path and path != sys.path[0]]]
-    importlib.invalidate_caches()
     sys.dont_write_bytecode = True
     try:
         loop.work()

@@ -69,6 +69,13 @@ async fn the_host_s_files_are_not_there() {
 }
 
 #[tokio::test]
+async fn the_host_s_name_is_not_there() {
+    let mut session = sandbox().await.session().await.expect("a session");
+    let names = "import os, socket\nprint(os.uname().nodename, socket.gethostname())";
+    assert_eq!(printed(&mut session, names).await, "session session\n");
+}
+
+#[tokio::test]
 async fn no_network_of_any_family() {
     let families = "import socket, os";
     let lines: Vec<String> = (0..46)
