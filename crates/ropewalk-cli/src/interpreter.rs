@@ -50,10 +50,14 @@ pub(crate) struct InterpreterFlags {
     #[arg(long, env = "ROPEWALK_INTERPRETER_LIFT", value_name = "LAYER", value_delimiter = ',')]
     #[serde(rename = "lift")]
     pub(crate) interpreter_lift: Vec<String>,
-    /// Most sessions at once, one for a thread; the idlest gives way. [default: 32]
+    /// Most sessions at once, one for a thread; the idlest of the organisation that has most gives way. [default: 32]
     #[arg(long, env = "ROPEWALK_INTERPRETER_SESSIONS")]
     #[serde(rename = "sessions")]
     interpreter_sessions: Option<usize>,
+    /// Most sessions of one organisation at once, so that others find room while all of its own run. [default: no bound]
+    #[arg(long, env = "ROPEWALK_INTERPRETER_SESSIONS_PER_ORGANIZATION")]
+    #[serde(rename = "sessions_per_organization")]
+    interpreter_sessions_per_organization: Option<usize>,
     /// Seconds that a session may be idle. Its files are kept, its variables are not. [default: 1200]
     #[arg(long, env = "ROPEWALK_INTERPRETER_IDLE")]
     #[serde(rename = "idle")]
@@ -167,6 +171,9 @@ impl InterpreterFlags {
                 false => self.interpreter_lift,
             },
             interpreter_sessions: self.interpreter_sessions.or(file.interpreter_sessions),
+            interpreter_sessions_per_organization: self
+                .interpreter_sessions_per_organization
+                .or(file.interpreter_sessions_per_organization),
             interpreter_idle: self.interpreter_idle.or(file.interpreter_idle),
             interpreter_longest: self.interpreter_longest.or(file.interpreter_longest),
             interpreter_cell_seconds: self.interpreter_cell_seconds.or(file.interpreter_cell_seconds),
@@ -244,6 +251,11 @@ impl InterpreterFlags {
         let pool = &mut options.pool;
         pool.most = self.interpreter_sessions.unwrap_or(pool.most);
         ensure!(pool.most > 0, "--interpreter-sessions is a number of sessions: at least 1");
+        pool.most_per_owner = self.interpreter_sessions_per_organization;
+        ensure!(
+            pool.most_per_owner != Some(0),
+            "--interpreter-sessions-per-organization is a number of sessions: at least 1"
+        );
         pool.idle = seconds("idle", self.interpreter_idle, pool.idle)?;
         pool.longest = seconds("longest", self.interpreter_longest, pool.longest)?;
         Ok(options)

@@ -47,7 +47,7 @@ impl CodeInterpreterOptions {
 #[derive(Debug)]
 pub(crate) struct CodeInterpreter {
     options: CodeInterpreterOptions,
-    /// By thread; each with what is known of its folder.
+    /// By organisation and thread; each with what is known of its folder.
     sessions: SessionPool<Folder>,
     library: Library,
 }
@@ -65,7 +65,7 @@ impl CodeInterpreter {
 
     /// Ends the session of a thread that is gone.
     pub(crate) fn end(&self, scope: &Scope, thread: &ThreadId) {
-        self.sessions.end(&key(scope, thread));
+        self.sessions.end(scope.organization().as_str(), thread.as_str());
     }
 
     /// Runs the code of `call`, telling of what it does.
@@ -162,8 +162,8 @@ impl ServerTool for CodeInterpreter {
         if call.code.trim().is_empty() {
             return Ok(ToolAnswer::text("The arguments must be JSON of the form {\"code\": \"…\"}."));
         }
-        let mut lease =
-            self.sessions.session(&key(&call.scope, &call.run.thread_id)).await.map_err(refused)?;
+        let (organization, thread) = (call.scope.organization().as_str(), call.run.thread_id.as_str());
+        let mut lease = self.sessions.session(organization, thread).await.map_err(refused)?;
         let mut transcript = Transcript::default();
         let lifted = self.options.backend.lifted();
         if !lifted.is_empty() {
@@ -187,11 +187,6 @@ impl ServerTool for CodeInterpreter {
         let written = folder.keep(&self.library, &call, interpreter, &mut transcript).await?;
         Ok(ToolAnswer { files: written, ..ToolAnswer::text(transcript.shown()) })
     }
-}
-
-/// Threads of two organisations never have one session, whatever their ids are.
-fn key(scope: &Scope, thread: &ThreadId) -> String {
-    format!("{}/{thread}", scope.organization())
 }
 
 /// No session: what the operator has to know goes to the run too, what may pass does not.

@@ -1,10 +1,11 @@
 //! The pool over a backend without Python.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+mod schedules;
+
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, future::join_all};
-use proptest::{collection::vec, prelude::*};
 use ropewalk_interpreter::{
     Backend, CellEnd, CellEvent, Error, Interpreter, Lease, PoolOptions, SessionPool,
     testing::ScriptedBackend,
@@ -27,7 +28,11 @@ fn swept(backend: &ScriptedBackend, most: usize) -> (SessionPool<u32>, Cancellat
 }
 
 async fn lease(pool: &SessionPool<u32>, key: &str) -> Lease<u32> {
-    pool.session(key).await.expect("a session")
+    lease_of(pool, "owner", key).await
+}
+
+async fn lease_of(pool: &SessionPool<u32>, owner: &str, key: &str) -> Lease<u32> {
+    pool.session(owner, key).await.expect("a session")
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,10 +106,10 @@ async fn what_is_lost_discarded_or_ended_is_begun_anew() {
     lease(&pool, "a").await.discard();
     assert_eq!(backend.live(), 0);
     drop(lease(&pool, "a").await);
-    pool.end("a");
+    pool.end("owner", "a");
     assert_eq!(backend.live(), 0);
     let used = lease(&pool, "a").await;
-    pool.end("a");
+    pool.end("owner", "a");
     assert_eq!(backend.live(), 1, "in use");
     drop(used);
     assert_eq!((backend.live(), backend.begun()), (0, 4));
@@ -115,19 +120,19 @@ async fn a_beginning_that_fails_leaves_its_place_to_the_next() {
     let backend = ScriptedBackend::echo();
     let pool = pool(&backend, 1);
     backend.fail(true);
-    assert!(pool.session("a").await.is_err());
+    assert!(pool.session("owner", "a").await.is_err());
     backend.fail(false);
     assert!(lease(&pool, "b").await.is_new());
 }
 
-/// Sessions that take a second to begin.
+/// Sessions that take this long to begin.
 #[derive(Debug)]
-struct Slow(ScriptedBackend);
+struct Slow(ScriptedBackend, Duration);
 
 #[async_trait]
 impl Backend for Slow {
     async fn begin(&self) -> Result<Box<dyn Interpreter>, Error> {
-        sleep(Duration::from_secs(1)).await;
+        sleep(self.1).await;
         self.0.begin().await
     }
 }
@@ -141,7 +146,7 @@ async fn served(waits: impl Future<Output = Lease<u32>>) -> Lease<u32> {
 async fn who_waits_gets_the_room_of_a_beginning_that_was_dropped() {
     let mut options = PoolOptions::default();
     options.most = 1;
-    let pool = SessionPool::new(Arc::new(Slow(ScriptedBackend::echo())), options);
+    let pool = SessionPool::new(Arc::new(Slow(ScriptedBackend::echo(), Duration::from_secs(1))), options);
     let mut begins = Box::pin(lease(&pool, "a"));
     let mut waits = Box::pin(lease(&pool, "b"));
     assert!(futures_util::poll!(&mut begins).is_pending());
@@ -159,7 +164,7 @@ async fn who_waits_is_served_though_the_session_ends_on_its_way_to_the_next_user
     assert!(futures_util::poll!(&mut waits).is_pending());
     drop(first);
     assert!(futures_util::poll!(&mut waits).is_pending(), "the session is promised to the next of its key");
-    pool.end("a");
+    pool.end("owner", "a");
     let (next, waits) =
         tokio::join!(async { served(next).await.is_new() }, async { served(waits).await.is_new() });
     assert!(next && waits);
@@ -178,45 +183,73 @@ async fn who_waits_is_served_though_the_next_user_goes_away() {
     assert!(served(waits).await.is_new());
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
-    /// Whoever asks is served, however many ask and some of them go away: there are never more sessions than there may be, and
-    /// a key never has two users.
-    #[test]
-    fn all_are_served_within_the_bound(
-        most in 1..4_usize, users in vec((0..6_u8, 0..20_u64, 0..50_u64, prop::option::weighted(0.2, 0..30_u64)), 1..40),
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(async {
-            let backend = ScriptedBackend::echo();
-            let (pool, _stop) = swept(&backend, most);
-            let using: Arc<parking_lot::Mutex<HashMap<u8, u32>>> = Arc::default();
-            let tasks = users.into_iter().map(|(key, begins, lasts, patience)| {
-                let (pool, backend, using) = (pool.clone(), backend.clone(), using.clone());
-                async move {
-                    sleep(Duration::from_millis(begins)).await;
-                    let work = async {
-                        let lease = pool.session(&key.to_string()).await.unwrap();
-                        assert!(backend.live() <= most);
-                        assert_eq!(using.lock().insert(key, 1), None, "two users of one session");
-                        sleep(Duration::from_millis(lasts)).await;
-                        using.lock().remove(&key);
-                        drop(lease);
-                    };
-                    match patience {
-                        // A user with a session is not disturbed: only those who wait go away.
-                        Some(patience) => {
-                            let waits = tokio::time::timeout(Duration::from_millis(patience), pool.session("gone"));
-                            drop(waits.await);
-                        }
-                        None => work.await,
-                    }
-                }
-            });
-            let all = tokio::time::timeout(Duration::from_secs(3600), join_all(tasks));
-            assert!(all.await.is_ok(), "somebody waits for ever");
-            assert!(backend.live() <= most);
-        });
+/// Uses a key over and over, a second each, and never ends.
+async fn uses(pool: &SessionPool<u32>, owner: &str, key: &str) {
+    loop {
+        let _lease = lease_of(pool, owner, key).await;
+        sleep(Duration::from_secs(1)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_owner_does_not_wait_behind_the_line_of_another() {
+    let pool = pool(&ScriptedBackend::echo(), 2);
+    let (first, second) = (lease_of(&pool, "many", "1").await, lease_of(&pool, "many", "2").await);
+    let keys: Vec<String> = (3..40).map(|key| key.to_string()).collect();
+    let mut line = join_all(keys.iter().map(|key| lease_of(&pool, "many", key)));
+    assert!(futures_util::poll!(&mut line).is_pending());
+    let mut waits = Box::pin(lease_of(&pool, "one", "1"));
+    assert!(futures_util::poll!(&mut waits).is_pending());
+    drop(first);
+    assert!(served(waits).await.is_new());
+    drop(second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_owner_keeps_its_idle_session_beside_another_that_wants_all() {
+    let backend = ScriptedBackend::echo();
+    let pool = pool(&backend, 4);
+    *lease_of(&pool, "one", "1").await.parts().1 = 7;
+    let keys: Vec<String> = (0..40).map(|key| key.to_string()).collect();
+    let many = join_all(keys.iter().map(|key| uses(&pool, "many", key)));
+    let one = async {
+        // The others change places at full seconds.
+        sleep(Duration::from_millis(500)).await;
+        for _ in 0..9 {
+            sleep(Duration::from_secs(60)).await;
+            let mut lease = served(lease_of(&pool, "one", "1")).await;
+            assert_eq!((lease.is_new(), *lease.parts().1, backend.live()), (false, 7, 4));
+        }
+    };
+    tokio::select! { _ = many => {}, () = one => {} }
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_of_a_key_that_never_end_keep_no_other_waiting() {
+    let pool = pool(&ScriptedBackend::echo(), 1);
+    let busy = join_all([uses(&pool, "many", "1"), uses(&pool, "many", "1"), uses(&pool, "many", "1")]);
+    let others = async {
+        sleep(Duration::from_millis(500)).await;
+        drop(served(lease_of(&pool, "one", "1")).await);
+        drop(served(lease_of(&pool, "many", "2")).await);
+    };
+    tokio::select! { _ = busy => {}, () = others => {} }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_at_its_bound_leaves_room_to_others_and_makes_its_own() {
+    let backend = ScriptedBackend::echo();
+    let mut options = PoolOptions::default();
+    (options.most, options.most_per_owner) = (3, Some(2));
+    let pool: SessionPool<u32> = SessionPool::new(Arc::new(backend.clone()), options);
+    let (first, _second) = (lease_of(&pool, "many", "1").await, lease_of(&pool, "many", "2").await);
+    let mut waits = Box::pin(lease_of(&pool, "many", "3"));
+    assert!(futures_util::poll!(&mut waits).is_pending());
+    let one = served(lease_of(&pool, "one", "1")).await;
+    drop(one);
+    assert!(futures_util::poll!(&mut waits).is_pending(), "room of others is not for it");
+    drop(first);
+    assert!(served(waits).await.is_new());
+    assert!(!lease_of(&pool, "one", "1").await.is_new());
+    assert_eq!(backend.live(), 3);
 }

@@ -55,9 +55,13 @@ impl Desk {
         let turns = arguments.iter().flat_map(|arguments| {
             [Turn::calls([("code_interpreter", arguments.as_str())]), Turn::text(answer)]
         });
-        let model = Arc::new(ScriptedModel::with_turns(turns.collect::<Vec<_>>()));
+        Self::with(CodeInterpreterOptions::new(Arc::new(backend)), turns.collect()).await
+    }
+
+    async fn with(interpreter: CodeInterpreterOptions, turns: Vec<Turn>) -> Self {
+        let model = Arc::new(ScriptedModel::with_turns(turns));
         let mut options = App::options();
-        options.code_interpreter = Some(CodeInterpreterOptions::new(Arc::new(backend)));
+        options.code_interpreter = Some(interpreter);
         let app = App::over(model.clone(), options, Arc::new(SystemClock));
         let assistant =
             app.make("/v1/assistants", r#"{"model":"m","tools":[{"type":"code_interpreter"}]}"#).await;
@@ -227,4 +231,38 @@ async fn a_deleted_thread_has_no_session() {
     assert_eq!(backend.live(), 1);
     desk.app.send(Method::DELETE, &thread, "").await;
     assert_eq!(backend.live(), 0);
+}
+
+#[tokio::test]
+async fn an_organisation_whose_sessions_are_all_in_use_leaves_room_to_another() {
+    let backend = ScriptedBackend::new(|code, _| match code {
+        "for ever" => Vec::new(),
+        _ => vec![CellEvent::End(CellEnd::Completed)],
+    });
+    let mut options = CodeInterpreterOptions::new(Arc::new(backend.clone()));
+    (options.pool.most, options.pool.most_per_owner) = (2, Some(1));
+    let call = |code| Turn::calls([("code_interpreter", json!({ "code": code }).to_string().as_str())]);
+    let turns = vec![call("for ever"), call("waits"), call("runs"), Turn::text("Done.")];
+    let desk = Desk::with(options, turns).await;
+    let tool = json!({ "model": "m", "tools": [{ "type": "code_interpreter" }] }).to_string();
+    let mut runs = Vec::new();
+    for (asked, key) in ["sk-a", "sk-a", "sk-b"].into_iter().enumerate() {
+        let (_, assistant) = desk.app.send_as(key, Method::POST, "/v1/assistants", &tool).await;
+        let run = json!({ "assistant_id": assistant["id"], "thread": { "messages": [] } }).to_string();
+        let (_, run) = desk.app.send_as(key, Method::POST, "/v1/threads/runs", &run).await;
+        let [thread, run] = ["thread_id", "id"].map(|id| run[id].as_str().unwrap().to_owned());
+        runs.push((key, format!("/v1/threads/{thread}/runs/{run}")));
+        while desk.model.requests().len() <= asked {
+            tokio::task::yield_now().await;
+        }
+    }
+    let status = async |(key, path): &(&str, String)| {
+        desk.app.send_as(key, Method::GET, path, "").await.1["status"].clone()
+    };
+    while status(&runs[2]).await == "in_progress" {
+        tokio::task::yield_now().await;
+    }
+    let statuses = [status(&runs[0]).await, status(&runs[1]).await, status(&runs[2]).await];
+    assert_eq!(statuses, ["in_progress", "in_progress", "completed"]);
+    assert_eq!(backend.begun(), 2);
 }
