@@ -5,13 +5,17 @@ use std::{
     fs,
     path::Path,
     process::Stdio,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, ensure};
-use ropewalk_interpreter::{CellEnd, Environment, Output, Sandbox, Session};
+use futures_util::StreamExt;
+use ropewalk_interpreter::{
+    CellEnd, CellEvent, Environment, Output, PoolOptions, Sandbox, Session, SessionPool,
+};
 use serde::Deserialize;
-use tokio::process::Command;
+use tokio::{process::Command, time::sleep};
 
 use crate::Extent;
 
@@ -19,6 +23,8 @@ use crate::Extent;
 const FLOOD: u64 = 256 << 20;
 /// The limit whose answers are timed.
 const LIMIT: Duration = Duration::from_millis(500);
+/// Between two users of a pool: longer than a session takes to begin.
+const BETWEEN: Duration = Duration::from_millis(250);
 const IMPORTS: &str = "import numpy, pandas, matplotlib.pyplot, scipy.optimize, PIL.Image";
 
 /// Where the Pythons to measure are.
@@ -67,9 +73,12 @@ pub(crate) async fn measure(pythons: Pythons<'_>, extent: Extent) -> anyhow::Res
     let mut first = Vec::new();
     for _ in 0..extent.sessions {
         let begun = Instant::now();
-        run(&mut sandbox.session().await?, "1 + 1").await?;
+        let mut session = sandbox.session().await?;
+        run(&mut session, "1 + 1").await?;
         first.push(begun.elapsed());
+        session.end().await;
     }
+    let ready = ready(&sandbox, extent.sessions).await?;
     let mut session = sandbox.session().await?;
     let mut warm = Vec::new();
     for _ in 0..extent.sessions {
@@ -98,6 +107,7 @@ pub(crate) async fn measure(pythons: Pythons<'_>, extent: Extent) -> anyhow::Res
         start,
         first: vec![
             ("a session, packages imported", sorted(first)),
+            ("a session of a pool that keeps one ready", sorted(ready)),
             ("ipykernel", of_seconds(&kernel.bare)),
             ("ipykernel, packages imported", of_seconds(&kernel.imported)),
             ("`python3`", sorted(bare)),
@@ -117,6 +127,26 @@ async fn run(session: &mut Session, code: &str) -> anyhow::Result<()> {
     let (_, end) = session.run(code).finish().await;
     ensure!(end == CellEnd::Completed, "a cell ended with {end:?}");
     Ok(())
+}
+
+/// First results of sessions of a pool with a spare one, which has had the time to begin.
+async fn ready(sandbox: &Sandbox, count: usize) -> anyhow::Result<Vec<Duration>> {
+    let mut options = PoolOptions::default();
+    options.spare = true;
+    let pool = SessionPool::<()>::new(Arc::new(sandbox.clone()), options);
+    let mut times = Vec::new();
+    for number in 0..=count {
+        let begun = Instant::now();
+        let mut lease = pool.session("bench", &number.to_string()).await?;
+        let end = lease.parts().0.run("1 + 1".to_owned()).collect::<Vec<_>>().await.pop();
+        let took = begun.elapsed();
+        ensure!(matches!(end, Some(CellEvent::End(CellEnd::Completed))), "a cell ended with {end:?}");
+        // The first one found none.
+        times.extend((number > 0).then_some(took));
+        lease.discard();
+        sleep(BETWEEN).await;
+    }
+    Ok(times)
 }
 
 /// How long after its limit a cell is answered for.

@@ -58,6 +58,10 @@ pub(crate) struct InterpreterFlags {
     #[arg(long, env = "ROPEWALK_INTERPRETER_SESSIONS_PER_ORGANIZATION")]
     #[serde(rename = "sessions_per_organization")]
     interpreter_sessions_per_organization: Option<usize>,
+    /// Keeps no session ready for the next thread: its first call then waits for one to begin.
+    #[arg(long, env = "ROPEWALK_INTERPRETER_NO_SPARE", value_parser = BoolishValueParser::new())]
+    #[serde(rename = "no_spare")]
+    interpreter_no_spare: bool,
     /// Seconds that a session may be idle. Its files are kept, its variables are not. [default: 1200]
     #[arg(long, env = "ROPEWALK_INTERPRETER_IDLE")]
     #[serde(rename = "idle")]
@@ -174,6 +178,7 @@ impl InterpreterFlags {
             interpreter_sessions_per_organization: self
                 .interpreter_sessions_per_organization
                 .or(file.interpreter_sessions_per_organization),
+            interpreter_no_spare: self.interpreter_no_spare || file.interpreter_no_spare,
             interpreter_idle: self.interpreter_idle.or(file.interpreter_idle),
             interpreter_longest: self.interpreter_longest.or(file.interpreter_longest),
             interpreter_cell_seconds: self.interpreter_cell_seconds.or(file.interpreter_cell_seconds),
@@ -256,6 +261,7 @@ impl InterpreterFlags {
             pool.most_per_owner != Some(0),
             "--interpreter-sessions-per-organization is a number of sessions: at least 1"
         );
+        pool.spare = !self.interpreter_no_spare;
         pool.idle = seconds("idle", self.interpreter_idle, pool.idle)?;
         pool.longest = seconds("longest", self.interpreter_longest, pool.longest)?;
         Ok(options)

@@ -2,6 +2,7 @@
 
 mod ledger;
 mod place;
+mod spare;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -23,6 +24,9 @@ pub struct PoolOptions {
     pub most: usize,
     /// Sessions of one owner at once, at least one; as many as there may be in all if it is `None`, as it is by default.
     pub most_per_owner: Option<usize>,
+    /// Keeps one session more ready for whoever has none, so that nobody waits for its beginning; not unless set. It
+    /// begins with the [sweeper](SessionPool::sweep), or with the first session.
+    pub spare: bool,
     /// How long a session may be idle; 20 minutes.
     pub idle: Duration,
     /// How long a session may last in all; an hour. One that is in use then ends behind its user.
@@ -34,6 +38,7 @@ impl Default for PoolOptions {
         Self {
             most: 32,
             most_per_owner: None,
+            spare: false,
             idle: Duration::from_secs(20 * 60),
             longest: Duration::from_secs(3600),
         }
@@ -85,6 +90,7 @@ impl<T: Default + Send + 'static> SessionPool<T> {
 
     /// Ends sessions whose time is over, until `stop`; then all of them, those in use as soon as their users are done.
     pub async fn sweep(&self, stop: CancellationToken) {
+        self.shared.spare.prepare();
         let pause = (self.options.idle.min(self.options.longest) / 4).clamp(OFTEN, SELDOM);
         while stop.run_until_cancelled(sleep(pause)).await.is_some() {
             self.shared.sweep();

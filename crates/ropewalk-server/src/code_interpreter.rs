@@ -37,9 +37,11 @@ pub struct CodeInterpreterOptions {
 }
 
 impl CodeInterpreterOptions {
-    /// Sessions of `backend`, in numbers and for times that suit one machine, and cells of a minute.
+    /// Sessions of `backend`, in numbers and for times that suit one machine, one of them kept ready, and cells of a minute.
     pub fn new(backend: Arc<dyn Backend>) -> Self {
-        Self { backend, pool: PoolOptions::default(), cell: Duration::from_secs(60), packages: Vec::new() }
+        let mut pool = PoolOptions::default();
+        pool.spare = true;
+        Self { backend, pool, cell: Duration::from_secs(60), packages: Vec::new() }
     }
 }
 

@@ -28,7 +28,10 @@ pub(super) fn backend(
 ) -> anyhow::Result<Arc<dyn Backend>> {
     Ok(match name {
         BackendName::BuiltIn => built_in(options),
-        BackendName::Runsc => gvisor(options, runsc),
+        BackendName::Runsc => {
+            tracing::info!("code_interpreter runs in gVisor");
+            Arc::new(runsc_of(options, runsc))
+        }
     })
 }
 
@@ -52,26 +55,13 @@ fn built_in(options: SandboxOptions) -> Arc<dyn Backend> {
                 let layers: Vec<_> = sandbox.layers().iter().map(|layer| layer.name()).collect();
                 tracing::info!("code_interpreter is ready, behind the layers {}", layers.join(", "));
             }
-            Err(error) => is_refused(&error),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "code_interpreter cannot run here; `ropewalk doctor` says more");
+            }
         }
     });
     sandbox
-}
-
-#[cfg(target_os = "linux")]
-fn gvisor(options: SandboxOptions, runsc: Option<PathBuf>) -> Arc<dyn Backend> {
-    let sessions = runsc_of(options, runsc);
-    let trying = sessions.clone();
-    tokio::spawn(async move {
-        match trying.session().await {
-            Ok(session) => {
-                session.end().await;
-                tracing::info!("code_interpreter is ready, in gVisor");
-            }
-            Err(error) => is_refused(&error),
-        }
-    });
-    Arc::new(sessions)
 }
 
 /// Sessions in gVisor.
@@ -82,10 +72,4 @@ pub(crate) fn runsc_of(options: SandboxOptions, runsc: Option<PathBuf>) -> ropew
         options.runsc = runsc;
     }
     ropewalk_interpreter::Runsc::new(options)
-}
-
-#[cfg(target_os = "linux")]
-fn is_refused(error: &ropewalk_interpreter::Error) {
-    let error = error as &dyn std::error::Error;
-    tracing::error!(error, "code_interpreter cannot run here; `ropewalk doctor` says more");
 }

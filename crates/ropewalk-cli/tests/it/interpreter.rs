@@ -90,6 +90,7 @@ fn flags_and_settings_that_cannot_be_are_refused_by_name() {
         (["--interpreter-lift", "gravity"], "--interpreter-lift gravity: the layers are control_group, "),
         (["--interpreter-lift", "namespaces"], "without it there is no place for a session"),
         (["--interpreter-sessions", "0"], "--interpreter-sessions"),
+        (["--interpreter-sessions-per-organization", "0"], "--interpreter-sessions-per-organization"),
         (["--interpreter-idle", "0"], "--interpreter-idle"),
         (["--interpreter-longest", "0"], "--interpreter-longest"),
         (["--interpreter-cell-seconds", "0"], "--interpreter-cell-seconds"),

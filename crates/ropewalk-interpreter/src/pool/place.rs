@@ -5,11 +5,14 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::Instant};
 
-use super::ledger::{Ledger, Turn};
+use super::{
+    ledger::{Ledger, Turn},
+    spare::Spare,
+};
 use crate::{Backend, Error, Interpreter};
 
 pub(super) struct Shared<T: Send + 'static> {
-    backend: Arc<dyn Backend>,
+    pub(super) spare: Spare,
     idle: Duration,
     longest: Duration,
     ledger: Mutex<Ledger<Seated<T>, oneshot::Sender<Place<T>>>>,
@@ -33,7 +36,8 @@ pub(super) struct Place<T: Send + 'static> {
 impl<T: Send + 'static> Shared<T> {
     pub(super) fn new(backend: Arc<dyn Backend>, options: &super::PoolOptions) -> Arc<Self> {
         let ledger = Mutex::new(Ledger::new(options.most, options.most_per_owner));
-        Arc::new(Self { backend, idle: options.idle, longest: options.longest, ledger })
+        let spare = Spare::new(backend, options.spare);
+        Arc::new(Self { spare, idle: options.idle, longest: options.longest, ledger })
     }
 
     /// Waits for the turn at `key`.
@@ -61,6 +65,7 @@ impl<T: Send + 'static> Shared<T> {
 
     /// Ends all sessions, as soon as nobody uses them.
     pub(super) fn close(self: &Arc<Self>) {
+        self.spare.close();
         self.change(Ledger::close);
         self.sweep();
     }
@@ -98,7 +103,7 @@ impl<T: Default + Send + 'static> Place<T> {
         if self.session.is_some() {
             return Ok(false);
         }
-        let interpreter = self.pool.backend.begin().await?;
+        let interpreter = self.pool.spare.begin().await?;
         let now = Instant::now();
         self.session = Some(Seated { interpreter, notes: T::default(), begun: now, used: now });
         Ok(true)

@@ -31,7 +31,11 @@ impl Spare {
         let mut next = self.next.lock();
         if matches!(*next, Next::None) {
             let backend = self.backend.clone();
-            *next = Next::Begins(AbortOnDropHandle::new(tokio::spawn(async move { backend.begin().await })));
+            let begin = async move {
+                let begun = backend.begin().await;
+                begun.inspect_err(|error| tracing::warn!(%error, "no session could be begun ahead of time"))
+            };
+            *next = Next::Begins(AbortOnDropHandle::new(tokio::spawn(begin)));
         }
     }
 

@@ -1,6 +1,7 @@
 //! The pool over a backend without Python.
 
 mod schedules;
+mod spare;
 
 use std::{sync::Arc, time::Duration};
 
