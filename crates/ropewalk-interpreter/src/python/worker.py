@@ -77,6 +77,8 @@ class Loop:
             raise KeyboardInterrupt
 
     def send_image(self, png):
+        # What was printed before it is to be seen before it.
+        self.flush()
         if len(png) <= self.largest:
             self.send({"kind": "image"}, png)
         else:
@@ -118,12 +120,17 @@ class Loop:
             told = _explain(error)
             # Its next try would be shown beside what is half done.
             shown.forget_figures()
+        self.flush()
+        return told
+
+    def flush(self):
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
-            except BaseException:
-                pass
-        return told
+            except BaseException as error:
+                # An interruption is meant for the cell; nothing else of it is worth its end.
+                if self.running and isinstance(error, KeyboardInterrupt):
+                    raise
 
     def evaluate(self, code, name):
         tree = notebook.parse(code, name)
@@ -185,6 +192,8 @@ def work(control):
         signal.signal(number, signal.SIG_IGN)
     reseed()
     loop = Loop(control)
+    # Who forks gives nobody a say in what the server hears.
+    os.register_at_fork(after_in_child=control.close)
     # Their names are a cell's to use.
     for module in ("failure", "notebook", "session", "shown", "wall", "worker", "zygote"):
         del sys.modules[module]

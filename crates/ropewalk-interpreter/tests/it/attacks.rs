@@ -76,6 +76,16 @@ async fn the_host_s_name_is_not_there() {
 }
 
 #[tokio::test]
+async fn a_process_that_a_cell_forks_has_no_socket_to_the_server() {
+    let look = "import os, stat\ndef sockets():\n    found = []\n    for name in os.listdir('/proc/self/fd'):\n        try:\n            found += [name] * stat.S_ISSOCK(os.stat(f'/proc/self/fd/{name}').st_mode)\n        except OSError: pass\n    return found";
+    let fork = "print(len(sockets()), flush=True)\nchild = os.fork()\nif child == 0:\n    print(len(sockets()), flush=True)\n    os._exit(0)\nos.waitpid(child, 0)[1]";
+    let mut session = sandbox().await.session().await.expect("a session");
+    printed(&mut session, look).await;
+    assert_eq!(printed(&mut session, fork).await, "1\n0\n0\n", "its own, the child's, and how that ended");
+    assert_eq!(printed(&mut session, "6 * 7").await, "42\n");
+}
+
+#[tokio::test]
 async fn no_network_of_any_family() {
     let families = "import socket, os";
     let lines: Vec<String> = (0..46)

@@ -140,6 +140,16 @@ const IMAGE: &str =
     "class Image:\n    __module__ = 'PIL.Image'\n    def _repr_png_(self):\n        return self.png";
 
 #[tokio::test]
+async fn what_is_printed_before_an_image_comes_before_it() {
+    let mut session = sandbox().await.session().await.expect("a session");
+    printed(&mut session, IMAGE).await;
+    printed(&mut session, "image = Image(); image.png = b'x'").await;
+    let (outputs, end) = session.run("print('no end of a line', end='')\nimage").finish().await;
+    let expected = vec![Output::Text("no end of a line".to_owned()), Output::Image(vec![b'x'].into())];
+    assert_eq!((outputs, end), (expected, CellEnd::Completed));
+}
+
+#[tokio::test]
 async fn an_image_that_is_too_large_is_told_of_and_ends_nothing() {
     let mut session =
         super::sandbox_with(|limits| limits.image = 1000).await.session().await.expect("a session");
